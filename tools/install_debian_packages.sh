@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Install the Debian packages that the tests use, where they are missing. Needs root or sudo.
+set -euo pipefail
+packages=(dicom3tools pixelmed-apps libpixelmed-java dcmtk default-jre-headless chromium)
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+((${#missing[@]})) || exit 0
+
+if ((EUID == 0)); then
+  run=()
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+  run=(sudo)
+else
+  echo "the tests need these Debian packages, and there is neither root nor sudo to install them: ${missing[*]}" >&2
+  echo "ask an administrator for: apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 1
+fi
+
+echo "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${run[@]}" apt-get -o DPkg::Lock::Timeout=300 update -qq
+"${run[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
