@@ -1,0 +1,241 @@
+"""The Collection model: what one YAML file in `collections/` may say, with errors that name file, key and remedy."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ct_assets.settings import settings
+
+Organ = Literal["esophagus", "heart", "trachea", "aorta"]
+Configuration = Literal["2d", "3d_lowres", "3d_fullres"]
+
+ORGANS: dict[int, Organ] = {1: "esophagus", 2: "heart", 3: "trachea", 4: "aorta"}
+"""Label of each organ in SegTHOR's label maps, which is also its SegmentNumber."""
+
+
+class CollectionError(ValueError):
+    """A collection YAML that cannot be used; the message names the file, the key and what is allowed."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FolderSource(_Strict):
+    """DICOM files below a folder."""
+
+    kind: Literal["folder"]
+    path: str = Field(description="Folder; ${CT_ASSETS_HOME} and other environment variables are expanded.")
+
+    @property
+    def folder(self) -> Path:
+        """The folder with its variables expanded."""
+        return Path(_expand(self.path)).expanduser()
+
+
+class IdcSource(_Strict):
+    """A collection of the NCI Imaging Data Commons, read from a local mirror of its files."""
+
+    kind: Literal["idc"]
+    collection_id: str = Field(description="IDC's collection_id, such as nsclc_radiomics.")
+    mirror: str = Field(description="Folder that holds the downloaded DICOM files; variables are expanded.")
+
+    @property
+    def folder(self) -> Path:
+        """The mirror with its variables expanded."""
+        return Path(_expand(self.mirror)).expanduser()
+
+
+Source = Annotated[FolderSource | IdcSource, Field(discriminator="kind")]
+
+
+class Selection(_Strict):
+    """Which series are fit for annotation."""
+
+    minimum_slices: int = Field(default=20, ge=2, description="Fewest slices of a fit series.")
+    slice_thickness_mm: tuple[float, float] | None = Field(
+        default=None, description="Smallest and largest slice thickness in mm; none: any."
+    )
+    spacing_tolerance: float = Field(
+        default=0.01, gt=0, lt=0.5, description="Largest relative deviation of a slice gap from the median gap."
+    )
+    one_series_per_study: bool = Field(default=False, description="Keep one series of each study.")
+
+
+class OrganSegmentation(_Strict):
+    """Which nnU-Net v1 models segment the organs."""
+
+    model: str = Field(description="Model folder below <root>/models: demo or segthor.", pattern=r"^[a-z0-9_]+$")
+    configurations: tuple[Configuration, ...] = Field(default=("3d_fullres",), min_length=1)
+    folds: tuple[int, ...] | None = Field(default=None, description="Folds to average; none: all there are.")
+    tta: bool = Field(default=True, description="Test-time augmentation by mirroring.")
+    step_size: float = Field(default=0.5, gt=0, le=1, description="Sliding window step as a fraction of the patch.")
+
+    @field_validator("configurations")
+    @classmethod
+    def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            message = "each configuration once"
+            raise ValueError(message)
+        return value
+
+
+class BodyPartRegression(_Strict):
+    """Which body part regression model scores the slices."""
+
+    model: str = Field(description="Model folder below <root>/models: demo or bpr_public.", pattern=r"^[a-z0-9_]+$")
+
+
+class Expert(_Strict):
+    """Expert segmentations, found as DICOM SEG that refer to the CT series."""
+
+    series_description: str = Field(default="Segmentation", description="SeriesDescription of the expert's SEG.")
+    structures: dict[Organ, str] = Field(description="Organ -> SegmentLabel in the expert's SEG.")
+    lungs: tuple[str, ...] = Field(default=(), description="SegmentLabels that together are the lungs.")
+
+
+class QualityControl(_Strict):
+    """Thresholds of the rules; outside them a check asks for review."""
+
+    dice_minimum: dict[Organ, float] = Field(
+        default={"heart": 0.78, "esophagus": 0.60},
+        description="Smallest Dice against the expert; default: published 5th percentile of 3d_fullres.",
+    )
+    sphericity: dict[Organ, tuple[float, float]] = Field(
+        default={
+            "aorta": (0.45, 0.55),
+            "esophagus": (0.34, 0.48),
+            "heart": (0.73, 0.87),
+            "trachea": (0.43, 0.56),
+        },
+        description="Plausible range; default: around the published 3d_fullres distribution of NLST.",
+    )
+    lung_extent_mm: tuple[float, float] = Field(
+        default=(217.0, 328.0), description="Plausible distance lung_start to lung_end; default: NLST's range."
+    )
+
+
+class Schedule(_Strict):
+    """When the next missing series are asked for."""
+
+    cron: str = Field(default="0 2 * * *", description="Cron expression, server's time zone.")
+    batch: int = Field(default=25, ge=1, le=1000, description="Series asked for at a time.")
+
+
+class Collection(_Strict):
+    """One image collection: where its DICOM is, how it is selected, which models annotate it, how QC judges it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Name in asset keys and paths.")
+    title: str
+    demonstration: bool = Field(default=False, description="Made by demonstration models: everything says so.")
+    source: Source
+    selection: Selection = Selection()
+    organ_segmentation: OrganSegmentation
+    body_part_regression: BodyPartRegression
+    expert: Expert | None = None
+    qc: QualityControl = QualityControl()
+    schedule: Schedule = Schedule()
+    compatibility: Literal["corrected", "published"] = "corrected"
+    shards: int = Field(default=1, ge=1, le=1024, description="Partition sets; above 1 a UID hash chooses one.")
+    viewer_url: str | None = Field(
+        default=None, description="Viewer address with {study} and {series} to be filled in."
+    )
+    citation: str | None = None
+    licence: str | None = None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the label maps, one per configuration."""
+        return self.organ_segmentation.configurations
+
+
+def load_collection(path: Path) -> Collection:
+    """Read one collection YAML.
+
+    Parameters
+    ----------
+    path : Path
+        YAML file.
+
+    Returns
+    -------
+    Collection
+        The validated collection.
+
+    Raises
+    ------
+    CollectionError
+        If the file cannot be read, is no YAML, or has a key or value that is not allowed.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path}: cannot be read ({error})"
+        raise CollectionError(message) from error
+    except yaml.YAMLError as error:
+        message = f"{path}: is not valid YAML: {error}"
+        raise CollectionError(message) from error
+    if not isinstance(content, dict):
+        message = f"{path}: must be a mapping with the keys {', '.join(Collection.model_fields)}"
+        raise CollectionError(message)
+    try:
+        collection = Collection.model_validate(content)
+    except ValidationError as error:
+        message = f"{path}: " + "; ".join(_explain(content, problem) for problem in error.errors())
+        raise CollectionError(message) from error
+    if collection.name != path.stem:
+        message = f"{path}: key name: is {collection.name!r} but must equal the file's name, {path.stem!r}"
+        raise CollectionError(message)
+    return collection
+
+
+def load_collections(folder: Path | None = None) -> list[Collection]:
+    """Read all collections of a folder, sorted by name.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Folder of YAML files; default: the installation's.
+
+    Raises
+    ------
+    CollectionError
+        If one file cannot be used.
+    """
+    folder = folder or settings().collections
+    return [load_collection(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def _expand(path: str) -> str:
+    expanded = os.path.expandvars(path.replace("${CT_ASSETS_HOME}", settings().home))
+    unset = re.findall(r"\$\{?(\w+)", expanded)
+    if unset:
+        message = f"environment variable {unset[0]} is not set; it is needed for the path {path}"
+        raise CollectionError(message)
+    return expanded
+
+
+def _explain(content: dict[str, Any], problem: Any) -> str:
+    """Say which key is wrong and what is allowed there."""
+    location = [str(part) for part in problem["loc"] if str(part) not in {"folder", "idc"} or part in content]
+    text = f"key {'.'.join(location)}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    if problem["type"] == "extra_forbidden":
+        allowed = _allowed_keys(location[:-1])
+        return f"key {'.'.join(location)}: unknown; allowed here: {', '.join(allowed)}"
+    given = problem.get("input")
+    return f"{text} (given: {given!r})" if isinstance(given, str | int | float | bool) else text
+
+
+def _allowed_keys(location: list[str]) -> list[str]:
+    model: type[BaseModel] = Collection
+    for part in location:
+        if part == "source":
+            return sorted({*FolderSource.model_fields, *IdcSource.model_fields})
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return sorted(model.model_fields)

@@ -1,0 +1,99 @@
+"""The series partitions of a collection: one partition is one CT series, its key the SeriesInstanceUID."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from ct_assets.collection import Collection
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A collection, or one of its shards, as Dagster sees it: keys, group and partitions of its assets."""
+
+    collection: Collection
+    shard: int = 0
+
+    @property
+    def partitions(self) -> dg.DynamicPartitionsDefinition:
+        """Partitions: one per selected series."""
+        suffix = f"_{self.shard:04d}" if self.collection.shards > 1 else ""
+        return dg.DynamicPartitionsDefinition(name=f"{self.collection.name}_series{suffix}")
+
+    @property
+    def group(self) -> str:
+        """Asset group: the collection."""
+        return self.collection.name
+
+    def key(self, asset: str) -> dg.AssetKey:
+        """Key of a partitioned asset: `<collection>/<asset>`, or `<collection>/<shard>/<asset>` above one shard."""
+        shard = [f"{self.shard:04d}"] if self.collection.shards > 1 else []
+        return dg.AssetKey([self.collection.name, *shard, asset])
+
+    def cohort_key(self, asset: str) -> dg.AssetKey:
+        """Key of an asset that describes the whole collection."""
+        return dg.AssetKey([self.collection.name, asset])
+
+    @cached_property
+    def job(self) -> UnresolvedAssetJobDefinition:
+        """Job that takes one series through the whole chain, checks included."""
+        cohort = dg.AssetSelection.assets(self.cohort_key("cohort_table"), self.cohort_key("cohort_report"))
+        chain = dg.AssetSelection.key_prefixes(list(self.key("x").path[:-1])) - cohort
+        return dg.define_asset_job(f"{self.partitions.name}_annotate", selection=chain, partitions_def=self.partitions)
+
+
+def scopes(collection: Collection) -> list[Scope]:
+    """Return one scope per shard of a collection."""
+    return [Scope(collection, shard) for shard in range(collection.shards)]
+
+
+def shard_of(collection: Collection, series_instance_uid: str) -> int:
+    """Return the shard of a series: a hash of its UID, so that it never moves.
+
+    Parameters
+    ----------
+    collection : Collection
+        The collection.
+    series_instance_uid : str
+        SeriesInstanceUID.
+    """
+    digest = hashlib.sha256(series_instance_uid.encode()).digest()
+    return int.from_bytes(digest[:8], "big") % collection.shards
+
+
+def register_series(instance: dg.DagsterInstance, collection: Collection, uids: list[str]) -> tuple[int, int]:
+    """Make the partitions of a collection equal to a list of series.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+        Where partitions are registered.
+    collection : Collection
+        The collection.
+    uids : list of str
+        SeriesInstanceUIDs of the selected series.
+
+    Returns
+    -------
+    tuple of int
+        How many were added and how many removed.
+    """
+    added = removed = 0
+    for scope in scopes(collection):
+        name = scope.partitions.name
+        assert name is not None
+        wanted = {uid for uid in uids if shard_of(collection, uid) == scope.shard}
+        present = set(instance.get_dynamic_partitions(name))
+        new = sorted(wanted - present)
+        for start in range(0, len(new), _CHUNK):
+            instance.add_dynamic_partitions(name, new[start : start + _CHUNK])
+        for uid in sorted(present - wanted):
+            instance.delete_dynamic_partition(name, uid)
+            removed += 1
+        added += len(new)
+    return added, removed

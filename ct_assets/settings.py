@@ -1,0 +1,50 @@
+"""Where things live and how work is computed: the only place that reads the environment."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: holds `collections/`, `dagster.yaml` and `workspace.yaml`."""
+
+
+class Settings(BaseSettings):
+    """Settings of one installation, read from ``CT_ASSETS_*`` environment variables."""
+
+    model_config = SettingsConfigDict(env_prefix="CT_ASSETS_", extra="ignore")
+
+    home: str = Field(
+        default=str(PROJECT_ROOT / "data"),
+        description="Root of everything made: a folder, or a URL such as gs://bucket/folder.",
+    )
+    state: Path = Field(
+        default=PROJECT_ROOT / ".state",
+        description="Local folder for Dagster's own state: runs, events, logs.",
+    )
+    collections: Path = Field(
+        default=PROJECT_ROOT / "collections",
+        description="Folder of the collection YAML files.",
+    )
+    compute: Literal["in_process", "ray"] = Field(
+        default="in_process",
+        description="Where models stay loaded: in this process, or in resident Ray actors.",
+    )
+    ray_address: str = Field(default="auto", description="Address of the Ray cluster that holds the models.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Device of the models; auto takes CUDA where there is one."
+    )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process, read once.
+
+    Returns
+    -------
+    Settings
+        The settings in force.
+    """
+    return Settings()

@@ -1,0 +1,158 @@
+"""The layout of the store: the name of every file that the platform makes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ct_assets.store.uid import checked_uid
+
+
+@dataclass(frozen=True)
+class SeriesFolder:
+    """Local folder of one series; its properties name the files of the assets."""
+
+    path: Path
+
+    @property
+    def series_instance_uid(self) -> str:
+        """SeriesInstanceUID of the CT series."""
+        return self.path.name
+
+    @property
+    def ct_nifti(self) -> Path:
+        """CT volume."""
+        return self.path / "ct.nii.gz"
+
+    @property
+    def ct_record(self) -> Path:
+        """Fitness, geometry and the table slice -> SOPInstanceUID."""
+        return self.path / "ct.json"
+
+    def label_map(self, model: str) -> Path:
+        """Label map of one segmentation model."""
+        return self.path / "organ_seg" / f"{model}.nii.gz"
+
+    def label_map_record(self, model: str) -> Path:
+        """Provenance and organ volumes of one label map."""
+        return self.path / "organ_seg" / f"{model}.json"
+
+    @property
+    def bpr_json(self) -> Path:
+        """Slice scores and regions with bpreg's own keys."""
+        return self.path / "bpr.json"
+
+    @property
+    def bpr_record(self) -> Path:
+        """Provenance, lung extent and findings of the body part regression."""
+        return self.path / "bpr_record.json"
+
+    @property
+    def landmarks(self) -> Path:
+        """Landmark table."""
+        return self.path / "landmarks.parquet"
+
+    @property
+    def regions(self) -> Path:
+        """Region table."""
+        return self.path / "regions.parquet"
+
+    @property
+    def shape_features(self) -> Path:
+        """Shape feature table."""
+        return self.path / "shape_features.parquet"
+
+    def seg(self, model: str) -> Path:
+        """DICOM SEG of one model."""
+        return self.path / "seg" / f"{model}.dcm"
+
+    def features_sr(self, model: str) -> Path:
+        """DICOM SR with the shape features of one model."""
+        return self.path / "sr" / f"{model}_features.dcm"
+
+    @property
+    def landmarks_sr(self) -> Path:
+        """DICOM SR with the landmarks."""
+        return self.path / "sr" / "landmarks.dcm"
+
+    @property
+    def regions_sr(self) -> Path:
+        """DICOM SR with the regions."""
+        return self.path / "sr" / "regions.dcm"
+
+    @property
+    def qc_table(self) -> Path:
+        """QC metrics and outcomes."""
+        return self.path / "qc.parquet"
+
+    @property
+    def qc_page(self) -> Path:
+        """QC page of the series."""
+        return self.path / "qc.html"
+
+
+@dataclass(frozen=True)
+class CohortFolder:
+    """Local folder of the files that describe a whole collection."""
+
+    path: Path
+
+    @property
+    def instances(self) -> Path:
+        """Header index: one row per DICOM file."""
+        return self.path / "instances.parquet"
+
+    @property
+    def cohort(self) -> Path:
+        """One row per CT series: selected or excluded, with the reasons."""
+        return self.path / "cohort.parquet"
+
+    @property
+    def selection_flow(self) -> Path:
+        """Series left after each criterion."""
+        return self.path / "selection_flow.parquet"
+
+    @property
+    def manifest(self) -> Path:
+        """Selected series with their files, sizes and digests."""
+        return self.path / "manifest.json"
+
+    @property
+    def qc_table(self) -> Path:
+        """QC tables of all series in one."""
+        return self.path / "qc.parquet"
+
+    @property
+    def report(self) -> Path:
+        """Cohort page."""
+        return self.path / "report.html"
+
+
+@dataclass(frozen=True)
+class CollectionFolder:
+    """Local folder of one collection."""
+
+    path: Path
+
+    @property
+    def cohort(self) -> CohortFolder:
+        """Files that describe the whole collection."""
+        return CohortFolder(self.path / "cohort")
+
+    def series(self, series_instance_uid: str) -> SeriesFolder:
+        """Folder of one series.
+
+        Parameters
+        ----------
+        series_instance_uid : str
+            SeriesInstanceUID, checked before it becomes a path.
+
+        Raises
+        ------
+        InvalidUidError
+            If the string is no UID.
+        """
+        return SeriesFolder(self.path / "series" / checked_uid(series_instance_uid))
+
+    def all_series(self) -> list[SeriesFolder]:
+        """Folders of the series that have any file, sorted by UID."""
+        root = self.path / "series"
+        return [SeriesFolder(path) for path in sorted(root.iterdir()) if path.is_dir()] if root.is_dir() else []

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+
+from ct_assets.collection import CollectionError, load_collection, load_collections
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+VALID = """
+name: mine
+title: Mine
+source: {kind: folder, path: /somewhere}
+organ_segmentation: {model: demo, configurations: [2d]}
+body_part_regression: {model: demo}
+"""
+
+
+def test_the_collections_of_the_project_are_valid_and_follow_the_paper():
+    collections = {collection.name: collection for collection in load_collections(REPOSITORY / "collections")}
+    assert set(collections) == {"demo", "nlst", "nsclc_radiomics"}
+    assert set(collections["nsclc_radiomics"].models) == {"2d", "3d_lowres", "3d_fullres"}
+    assert collections["nsclc_radiomics"].expert is not None
+    assert collections["nlst"].models == ("3d_fullres",)
+    assert collections["nlst"].organ_segmentation.tta
+    assert collections["nlst"].selection.minimum_slices == 101
+
+
+def test_a_minimal_collection_is_enough(tmp_path):
+    assert load_collection(_write(tmp_path, VALID)).shards == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (VALID.replace("configurations: [2d]", "configurations: [4d]"), ["configurations.0", "'3d_fullres'", "4d"]),
+        (
+            VALID.replace("model: demo, ", "modle: demo, "),
+            ["organ_segmentation.modle", "unknown; allowed here", "model"],
+        ),
+        (VALID.replace("title: Mine\n", ""), ["key title", "required"]),
+        (VALID.replace("name: mine", "name: other"), ["key name", "must equal the file's name"]),
+        (VALID.replace("kind: folder", "kind: ftp"), ["key source", "'folder'", "'idc'"]),
+        (VALID + "shards: 0\n", ["key shards", "greater than or equal to 1"]),
+        ("- just\n- a list\n", ["must be a mapping", "title"]),
+        ("name: [unclosed", ["not valid YAML"]),
+    ],
+)
+def test_a_bad_yaml_is_refused_by_file_key_and_what_is_allowed(tmp_path, wrong, named):
+    path = _write(tmp_path, wrong)
+    with pytest.raises(CollectionError) as error:
+        load_collection(path)
+    for part in (str(path), *named):
+        assert part in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CollectionError, match=r"gone\.yaml: cannot be read"):
+        load_collection(tmp_path / "gone.yaml")
+
+
+def test_an_unset_variable_in_a_path_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("NOWHERE", raising=False)
+    collection = load_collection(_write(tmp_path, VALID.replace("/somewhere", "'${NOWHERE}/dicom'")))
+    with pytest.raises(CollectionError, match="NOWHERE is not set"):
+        _ = collection.source.folder
