@@ -1,0 +1,145 @@
+"""How our objects say who made them, and what makes them the same bytes for the same input."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pydicom
+
+from ct_assets.provenance import Provenance
+from ct_assets.store.atomic import atomic_path
+from ct_assets.store.digest import json_digest
+
+MANUFACTURER = "ct-assets"
+"""Manufacturer of everything that we make."""
+
+SHORT_NOTICE = "demonstration model"
+"""What stays of the notice of a demonstration model where a value holds 64 characters."""
+
+LONG_STRING_LENGTH = 64
+"""Most characters of a value of VR LO (PS3.5 6.2)."""
+
+CONFIGURATIONS = ("3d_fullres", "3d_lowres", "2d")
+"""nnU-Net configurations in the order in which their series are numbered."""
+
+_WRITERS = ("ct-assets", "highdicom", "pydicom")
+_DIGEST_LENGTH = 16
+
+
+def algorithm_name(provenance: Provenance) -> str:
+    """Return the published name of a segmentation algorithm, such as ``3d_fullres-tta_nnU-Net``.
+
+    Parameters
+    ----------
+    provenance : Provenance
+        How the label map was made.
+    """
+    return f"{provenance.configuration}-{'tta' if provenance.tta else 'no_tta'}_nnU-Net"
+
+
+def algorithm_version(provenance: Provenance) -> str:
+    """Return software and weights in one LO: the software, cut if need be, and the start of the weights' digest.
+
+    Parameters
+    ----------
+    provenance : Provenance
+        How something was made.
+    """
+    weights = f" weights {provenance.weights_digest[:_DIGEST_LENGTH]}"
+    return provenance.software[: LONG_STRING_LENGTH - len(weights)] + weights
+
+
+def algorithm_parameters(provenance: Provenance) -> dict[str, str]:
+    """Return everything that determines a model's output, the whole weights' digest included, as text.
+
+    Parameters
+    ----------
+    provenance : Provenance
+        How something was made.
+    """
+    parameters = {
+        "model": provenance.name,
+        "configuration": provenance.configuration,
+        "folds": " ".join(str(fold) for fold in provenance.folds),
+        "tta": "yes" if provenance.tta else "no",
+        "step_size": "" if provenance.step_size is None else f"{provenance.step_size:g}",
+        "weights_sha256": provenance.weights_digest,
+        "software": provenance.software,
+        "notice": provenance.notice or "",
+    }
+    return {key: value for key, value in parameters.items() if value}
+
+
+def with_notice(text: str, provenance: Provenance) -> str:
+    """Return a text of VR LO that says so if a demonstration model stands behind it.
+
+    Parameters
+    ----------
+    text : str
+        Text of at most 42 characters, so that the notice fits.
+    provenance : Provenance
+        How something was made.
+
+    Raises
+    ------
+    ValueError
+        If text and notice are longer than 64 characters.
+    """
+    noted = f"{text} ({SHORT_NOTICE})" if provenance.demonstration else text
+    if len(noted) > LONG_STRING_LENGTH:
+        message = f"{noted!r} has more than {LONG_STRING_LENGTH} characters"
+        raise ValueError(message)
+    return noted
+
+
+def series_number(first: int, provenance: Provenance) -> int:
+    """Return the SeriesNumber of an object made per configuration: the first for 3d_fullres, the next for others.
+
+    Parameters
+    ----------
+    first : int
+        Published SeriesNumber.
+    provenance : Provenance
+        How the label map was made.
+    """
+    known = provenance.configuration in CONFIGURATIONS
+    return first + (CONFIGURATIONS.index(provenance.configuration) if known else len(CONFIGURATIONS))
+
+
+def software_versions(provenance: Provenance) -> list[str]:
+    """Return the software that made an object, one LO each.
+
+    Parameters
+    ----------
+    provenance : Provenance
+        How its content was made.
+    """
+    return [*(f"{name} {version(name)}" for name in _WRITERS), provenance.software[:LONG_STRING_LENGTH]]
+
+
+def identity(source_digest: str, provenance: Provenance, *content: str) -> tuple[str, ...]:
+    """Return what determines the bytes of an object, to derive its UIDs from.
+
+    Parameters
+    ----------
+    source_digest : str
+        Digest of the source instances.
+    provenance : Provenance
+        How its content was made.
+    *content : str
+        Digests of the content itself and of everything else that is written.
+    """
+    return (source_digest, json_digest(provenance.model_dump(mode="json")), *software_versions(provenance), *content)
+
+
+def save(dataset: pydicom.Dataset, target: Path) -> None:
+    """Write an object atomically as a DICOM file.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Object with file meta information.
+    target : Path
+        File to write.
+    """
+    with atomic_path(target) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)

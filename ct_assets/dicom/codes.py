@@ -1,0 +1,121 @@
+"""Coded concepts of the annotations: organs, landmarks, regions and shape features, as in the paper's tables."""
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept: value, scheme and meaning."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class OrganCode:
+    """A segmented organ: its label, finding, finding site and recommended colour (RGB, 0 to 255)."""
+
+    label: int
+    name: str
+    finding: Code
+    site: Code
+    rgb: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LandmarkCode:
+    """A landmark of body part regression: its anatomy and which part of it (none for the kidney)."""
+
+    name: str
+    site: Code
+    modifier: Code | None
+
+
+@dataclass(frozen=True)
+class RegionCode:
+    """A body region, with the code that the published objects carry where it differs from DICOM's present one."""
+
+    name: str
+    site: Code
+    published: Code
+
+
+@dataclass(frozen=True)
+class FeatureCode:
+    """A shape feature: its IBSI code and UCUM unit."""
+
+    name: str
+    quantity: Code
+    unit: Code
+
+
+@lru_cache
+def organ_codes() -> dict[int, OrganCode]:
+    """Return the organs by label (paper, table 2)."""
+    return {
+        int(row["label"]): OrganCode(
+            label=int(row["label"]),
+            name=row["name"].lower(),
+            finding=Code(row["finding_code"], row["finding_scheme"], row["finding_meaning"]),
+            site=Code(row["site_code"], row["site_scheme"], row["site_meaning"]),
+            rgb=_rgb(row["rgb"]),
+        )
+        for row in _rows("segments.csv")
+    }
+
+
+@lru_cache
+def landmark_codes() -> dict[str, LandmarkCode]:
+    """Return the 35 landmarks by bpreg's name (paper, table S1, with invalid codes corrected)."""
+    return {
+        row["landmark"]: LandmarkCode(
+            name=row["landmark"],
+            site=Code(row["code"], row["scheme"], row["meaning"]),
+            modifier=Code(row["modifier_code"], row["modifier_scheme"], row["modifier_meaning"])
+            if row["modifier_code"]
+            else None,
+        )
+        for row in _rows("landmarks.csv")
+    }
+
+
+@lru_cache
+def region_codes() -> dict[str, RegionCode]:
+    """Return the six regions by bpreg's name, from the feet up (paper, table 4)."""
+    return {
+        row["bpr_region"]: RegionCode(
+            name=row["bpr_region"],
+            site=Code(row["code"], row["scheme"], row["meaning"]),
+            published=Code(row["published_code"], row["scheme"], row["published_meaning"]),
+        )
+        for row in _rows("regions.csv")
+    }
+
+
+@lru_cache
+def feature_codes() -> dict[str, FeatureCode]:
+    """Return the 14 shape features by pyradiomics' name (paper, table 3)."""
+    return {
+        row["feature"]: FeatureCode(
+            name=row["feature"],
+            quantity=Code(row["code"], row["scheme"], row["meaning"]),
+            unit=Code(row["unit_code"], row["unit_scheme"], row["unit_meaning"]),
+        )
+        for row in _rows("shape_features.csv")
+    }
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (_FOLDER / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _rgb(text: str) -> tuple[int, int, int]:
+    red, green, blue = (int(part) for part in text.split("/"))
+    return red, green, blue

@@ -1,0 +1,132 @@
+"""Independent validators of the objects that we make: dciodvfy (dicom3tools) and PixelMed's DicomSRValidator."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+PIXELMED_JAR = Path("/usr/share/java/pixelmed.jar")
+"""Where Debian's libpixelmed-java puts PixelMed."""
+
+DEFAULT_TIMEOUT = 300.0
+"""Seconds after which a validator counts as failed."""
+
+_JAVA_OPTIONS = tuple(f"-Djdk.xml.xpath{limit}Limit=0" for limit in ("TotalOp", "ExprOp", "ExprGrp"))
+_SR_COMPLETE = ("Root Template Validation Complete", "IOD validation complete")
+_PERSONAL = re.compile(r"\((?:0x)?0010,|\bPN\b")
+_QUOTED_VALUE = re.compile(r"= <[^>]*>")
+
+
+class ValidationOutcome(Enum):
+    """What a validator said of a file; a validator that is not there says nothing."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NOT_INSTALLED = "not installed"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Verdict of one validator on one file, with its messages; values of patients and persons are struck out."""
+
+    validator: str
+    outcome: ValidationOutcome
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def validate_dicom(path: Path, timeout: float = DEFAULT_TIMEOUT) -> Validation:
+    """Check an object against its IOD with ``dciodvfy -new``.
+
+    Parameters
+    ----------
+    path : Path
+        DICOM file.
+    timeout : float
+        Seconds to wait.
+
+    Returns
+    -------
+    Validation
+        Rejected if dciodvfy reports an error or fails itself.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    """
+    validator = "dciodvfy"
+    _require(path)
+    if shutil.which(validator) is None:
+        return Validation(validator, ValidationOutcome.NOT_INSTALLED)
+    status, lines = _run([validator, "-new", str(path)], timeout)
+    errors = _starting_with(lines, "Error")
+    if status != 0 and not errors:
+        errors = (f"{validator} ended with status {status}", *lines[-3:])
+    return _verdict(validator, errors, _starting_with(lines, "Warning"))
+
+
+def validate_report(path: Path, timeout: float = DEFAULT_TIMEOUT) -> Validation:
+    """Check an SR against its IOD and root template with PixelMed's DicomSRValidator; takes 10 to 30 s of CPU time.
+
+    The validator always exits with 0, so success is both lines that say validation is complete and no error.
+
+    Parameters
+    ----------
+    path : Path
+        DICOM SR file.
+    timeout : float
+        Seconds to wait.
+
+    Returns
+    -------
+    Validation
+        Rejected if the validator reports an error or does not complete.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    """
+    validator = "DicomSRValidator"
+    _require(path)
+    if shutil.which("java") is None or not PIXELMED_JAR.is_file():
+        return Validation(validator, ValidationOutcome.NOT_INSTALLED)
+    command = ["java", *_JAVA_OPTIONS, "-cp", str(PIXELMED_JAR), "com.pixelmed.validate.DicomSRValidator", str(path)]
+    status, lines = _run(command, timeout)
+    errors = _starting_with(lines, "Error")
+    missing = [phrase for phrase in _SR_COMPLETE if not any(phrase in line for line in lines)]
+    if missing or status != 0:
+        absent = ", ".join(missing) or "nothing"
+        errors = (*errors, f"{validator} ended with status {status}, absent from its output: {absent}", *lines[-3:])
+    return _verdict(validator, errors, _starting_with(lines, "Warning"))
+
+
+def _verdict(validator: str, errors: tuple[str, ...], warnings: tuple[str, ...]) -> Validation:
+    outcome = ValidationOutcome.REJECTED if errors else ValidationOutcome.ACCEPTED
+    return Validation(validator, outcome, errors, warnings)
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        message = f"{path} is missing; there is nothing to validate"
+        raise FileNotFoundError(message)
+
+
+def _run(command: list[str], timeout: float) -> tuple[int, list[str]]:
+    """Return the exit status (-1 after a timeout) and the lines of both output streams."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return -1, [f"stopped after {timeout:g} s"]
+    return done.returncode, [_without_patient(line) for line in done.stdout.decode(errors="replace").splitlines()]
+
+
+def _without_patient(line: str) -> str:
+    return _QUOTED_VALUE.sub("= <...>", line) if _PERSONAL.search(line) else line
+
+
+def _starting_with(lines: list[str], word: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in lines if line.strip().startswith(word))
