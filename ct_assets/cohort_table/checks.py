@@ -1,0 +1,35 @@
+"""Checks of cohort_table: something is selected, and every file could be read."""
+
+import dagster as dg
+
+from ct_assets.cohort_table.header_index import unreadable_files
+from ct_assets.partitions import Scope
+from ct_assets.store.tables import COHORT, INSTANCES
+from resources.series_store import SeriesStore
+
+_FILES_SHOWN = 20
+
+
+def cohort_table_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a collection's cohort_table."""
+    key, name = scope.cohort_key("cohort_table"), scope.collection.name
+
+    @dg.asset_check(asset=key, description="At least one series is fit for annotation.")
+    def any_selected(series_store: SeriesStore) -> dg.AssetCheckResult:
+        cohort = COHORT.read(series_store.collection(name).cohort.cohort)
+        return dg.AssetCheckResult(
+            passed=bool(cohort["selected"].any()),
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"series": len(cohort), "selected": int(cohort["selected"].sum())},
+        )
+
+    @dg.asset_check(asset=key, description="Every file that claims to be DICOM can be read.")
+    def files_readable(series_store: SeriesStore) -> dg.AssetCheckResult:
+        bad = unreadable_files(INSTANCES.read(series_store.collection(name).cohort.instances))
+        return dg.AssetCheckResult(
+            passed=bad.empty,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"unreadable": len(bad), "files": dg.MetadataValue.md(bad.head(_FILES_SHOWN).to_markdown())},
+        )
+
+    return [any_selected, files_readable]

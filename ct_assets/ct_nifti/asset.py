@@ -1,0 +1,49 @@
+"""Asset ct_nifti: the CT volume, proven to lie where DICOM puts it."""
+
+import dagster as dg
+
+from ct_assets.ct_nifti.convert import convert
+from ct_assets.ct_nifti.source import source_files
+from ct_assets.partitions import Scope
+from resources.dicom_source import DicomSource
+from resources.series_store import SeriesStore
+
+
+def ct_nifti(scope: Scope) -> dg.AssetsDefinition:
+    """Return the ct_nifti asset of a collection."""
+    collection = scope.collection
+
+    @dg.asset(
+        key=scope.key("ct_nifti"),
+        deps=[scope.cohort_key("cohort_table")],
+        partitions_def=scope.partitions,
+        group_name=scope.group,
+        kinds={"dicom", "nifti"},
+        pool="cpu",
+        code_version="1",
+        description="CT volume by dcm2niix (ct.nii.gz), its geometry and the table slice -> instance (ct.json).",
+    )
+    def ct_nifti(
+        context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
+    ) -> dg.MaterializeResult:
+        uid = context.partition_key
+        context.log.info("series %s", uid)
+        store = series_store.collection(collection.name)
+        files = source_files(store, dicom_source.folder(collection), uid)
+        record = convert(files, store.series(uid))
+        return dg.MaterializeResult(
+            metadata={
+                "fit": record.fit,
+                "reasons": "; ".join(record.reasons) or "none",
+                "slices": len(files),
+                "voxels": " x ".join(map(str, record.shape)) if record.shape else "none",
+                "spacing_mm": " x ".join(f"{value:.3f}" for value in record.spacing_mm)
+                if record.spacing_mm
+                else "none",
+                "converter": record.converter,
+                "messages": "; ".join(record.converter_messages) or "none",
+                "folder": dg.MetadataValue.path(str(store.series(uid).path)),
+            }
+        )
+
+    return ct_nifti

@@ -1,0 +1,63 @@
+"""Checks of ct_nifti: the series is fit, and the volume lies where DICOM puts it."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import nibabel as nib
+import numpy as np
+
+from ct_assets.ct_nifti.record import read_ct_record
+from ct_assets.ct_nifti.volume import same_grid
+from ct_assets.partitions import Scope
+from resources.series_store import SeriesStore
+
+
+def ct_nifti_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a collection's ct_nifti."""
+    key, name = scope.key("ct_nifti"), scope.collection.name
+
+    @dg.multi_asset_check(
+        name=f"{'_'.join(key.path)}_checks",
+        specs=[
+            dg.AssetCheckSpec(
+                "fit",
+                asset=key,
+                blocking=True,
+                partitions_def=scope.partitions,
+                description="The series can be one volume; if not, nothing downstream runs.",
+            ),
+            dg.AssetCheckSpec(
+                "geometry_matches_dicom",
+                asset=key,
+                blocking=True,
+                partitions_def=scope.partitions,
+                description="Size and affine of ct.nii.gz are those of the DICOM slices in ct.json.",
+            ),
+        ],
+    )
+    def ct_nifti_checks(
+        context: dg.AssetCheckExecutionContext, series_store: SeriesStore
+    ) -> Iterator[dg.AssetCheckResult]:
+        folder = series_store.series(name, context.partition_key)
+        record = read_ct_record(folder.ct_record, require_fit=False)
+        reasons = {"reasons": "; ".join(record.reasons) or "none"}
+        yield dg.AssetCheckResult(check_name="fit", asset_key=key, passed=record.fit, metadata=reasons)
+        if not record.fit or record.shape is None:
+            yield dg.AssetCheckResult(
+                check_name="geometry_matches_dicom",
+                asset_key=key,
+                passed=False,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"outcome": "not evaluated: the series is unfit"},
+            )
+            return
+        image = nib.load(folder.ct_nifti)
+        matches = image.shape == record.shape and same_grid(image.affine, np.asarray(record.affine), record.shape)
+        yield dg.AssetCheckResult(
+            check_name="geometry_matches_dicom",
+            asset_key=key,
+            passed=bool(matches),
+            metadata={"shape": str(image.shape)},
+        )
+
+    return [ct_nifti_checks]

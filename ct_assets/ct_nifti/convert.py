@@ -1,0 +1,128 @@
+"""DICOM to NIfTI: dcm2niix, then proof that its volume lies where DICOM puts it."""
+
+import gzip
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from ct_assets.ct_nifti.dcm2niix import Conversion, run_dcm2niix
+from ct_assets.ct_nifti.geometry import GeometryMismatchError, VoxelOrder, match_geometry
+from ct_assets.ct_nifti.record import CtRecord, SliceRecord
+from ct_assets.dicom.series import CtSeries, InconsistentSeriesError, read_header
+from ct_assets.store.atomic import atomic_path
+from ct_assets.store.digest import combined_digest, file_digest
+from ct_assets.store.paths import SeriesFolder
+
+logger = logging.getLogger(__name__)
+
+_GZIP_LEVEL = 1
+
+
+def convert(files: Sequence[Path], folder: SeriesFolder) -> CtRecord:
+    """Convert a series and write ct.nii.gz and ct.json; an unfit series gets ct.json alone, with the reason.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        DICOM files of the series, in any order.
+    folder : SeriesFolder
+        Where to write.
+
+    Returns
+    -------
+    CtRecord
+        What ct.json says.
+
+    Raises
+    ------
+    UnreadableDicomError
+        If a file cannot be read.
+    ConversionError
+        If dcm2niix itself breaks.
+    """
+    source_digest = combined_digest(sorted(file_digest(path) for path in files))
+    try:
+        series = CtSeries.cached(files)
+    except InconsistentSeriesError as error:
+        record = _unfit(files, source_digest, str(error))
+    else:
+        with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch:
+            conversion = run_dcm2niix(list(files), Path(scratch))
+            record = _record(series, conversion, source_digest, folder)
+    if not record.fit:
+        logger.warning("series %s is unfit: %s", record.series_instance_uid, "; ".join(record.reasons))
+        folder.ct_nifti.unlink(missing_ok=True)
+    record.write(folder.ct_record)
+    return record
+
+
+def _record(series: CtSeries, conversion: Conversion, source_digest: str, folder: SeriesFolder) -> CtRecord:
+    """Take the one volume that has DICOM's geometry, write it, and describe it."""
+    header = series.header
+    identity = {
+        "patient_id": str(header.get("PatientID", "")),
+        "study_instance_uid": str(header.StudyInstanceUID),
+        "series_instance_uid": series.series_instance_uid,
+        "frame_of_reference_uid": str(header.get("FrameOfReferenceUID") or "") or None,
+        "source_digest": source_digest,
+        "converter": conversion.converter,
+        "converter_messages": conversion.messages,
+    }
+    reasons = []
+    if len(conversion.volumes) != 1:
+        reasons.append(f"dcm2niix made {len(conversion.volumes)} volumes of the series")
+    for volume in conversion.volumes:
+        image = nib.load(volume)
+        affine = np.asarray(image.affine, dtype=np.float64)
+        try:
+            order = match_geometry(image.shape, affine, series)
+        except GeometryMismatchError as error:
+            reasons.append(str(error))
+            continue
+        _write_volume(volume, folder.ct_nifti)
+        return CtRecord(
+            **identity,
+            fit=True,
+            shape=image.shape,
+            affine=tuple(tuple(float(value) for value in row) for row in affine),
+            spacing_mm=tuple(float(np.linalg.norm(affine[:3, axis])) for axis in range(3)),
+            flip_columns=order.flip_columns,
+            flip_rows=order.flip_rows,
+            slices=_slices(series, order),
+        )
+    return CtRecord(**identity, fit=False, reasons=tuple(reasons))
+
+
+def _slices(series: CtSeries, order: VoxelOrder) -> tuple[SliceRecord, ...]:
+    return tuple(
+        SliceRecord(
+            sop_instance_uid=series.instances[rank].sop_instance_uid,
+            file=series.instances[rank].path.name,
+            position_mm=float(series.positions[rank]),
+        )
+        for rank in order.slice_order
+    )
+
+
+def _write_volume(volume: Path, target: Path) -> None:
+    """Compress with a fixed time stamp, so that the same series gives the same bytes."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(gzip.compress(volume.read_bytes(), compresslevel=_GZIP_LEVEL, mtime=0))
+
+
+def _unfit(files: Sequence[Path], source_digest: str, reason: str) -> CtRecord:
+    header = read_header(files[0])
+    return CtRecord(
+        patient_id=str(header.get("PatientID", "")),
+        study_instance_uid=str(header.get("StudyInstanceUID", "")),
+        series_instance_uid=str(header.get("SeriesInstanceUID", "")),
+        frame_of_reference_uid=None,
+        fit=False,
+        reasons=(reason,),
+        source_digest=source_digest,
+        converter="none",
+    )

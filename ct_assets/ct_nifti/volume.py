@@ -1,0 +1,98 @@
+"""Volumes on the CT's grid: ct.nii.gz and label maps with the same affine."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from ct_assets.store.atomic import atomic_path
+
+GEOMETRY_TOLERANCE_MM = 0.01
+"""Largest distance between corresponding voxel centres of two grids that count as the same, in mm."""
+
+
+def load_volume(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """Read a NIfTI volume.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI file.
+
+    Returns
+    -------
+    volume : ndarray of float32, shape (columns, rows, slices)
+        HU for a CT.
+    affine : ndarray of shape (4, 4)
+        Index to RAS, mm.
+    """
+    image = nib.load(path)
+    return np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine, dtype=np.float64)
+
+
+def load_label_map(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a label map.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI file of integers.
+
+    Returns
+    -------
+    ndarray of uint8, shape (columns, rows, slices)
+        Labels.
+    """
+    return np.asarray(nib.load(path).dataobj).astype(np.uint8)
+
+
+def save_label_map(labels: npt.NDArray[np.uint8], reference: Path, target: Path) -> None:
+    """Write a label map with exactly the geometry of another NIfTI file, atomically.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (columns, rows, slices)
+        Labels.
+    reference : Path
+        NIfTI file whose header gives the geometry.
+    target : Path
+        File to write.
+
+    Raises
+    ------
+    ValueError
+        If the shape differs from the reference's.
+    """
+    source = nib.load(reference)
+    if labels.shape != source.shape:
+        message = f"label map of shape {labels.shape} does not fit {reference.name} of shape {source.shape}"
+        raise ValueError(message)
+    image = nib.Nifti1Image(labels, source.affine, source.header)
+    image.header.set_data_dtype(np.uint8)
+    image.header.set_slope_inter(1, 0)
+    image.header["cal_min"], image.header["cal_max"] = 0, 0
+    image.header["descrip"] = b"ct-assets label map"
+    with atomic_path(target) as temporary:
+        nib.save(image, temporary)
+
+
+def same_grid(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+    """Tell whether two affines place the voxels of a grid in the same places.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (4, 4)
+        Index to RAS, mm.
+    shape : tuple of int
+        Size of the grid.
+
+    Returns
+    -------
+    bool
+        Whether no corner is further apart than `GEOMETRY_TOLERANCE_MM`.
+    """
+    corners = np.stack(np.meshgrid(*[[0, size - 1] for size in shape[:3]], indexing="ij"), axis=-1).reshape(-1, 3)
+    homogeneous = np.c_[corners, np.ones(len(corners))]
+    distances = np.linalg.norm((homogeneous @ (first - second).T)[:, :3], axis=1)
+    return bool(distances.max() <= GEOMETRY_TOLERANCE_MM)
