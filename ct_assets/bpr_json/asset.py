@@ -1,0 +1,60 @@
+"""Asset bpr_json: slice scores, landmarks and regions by body part regression."""
+
+from functools import partial
+
+import dagster as dg
+
+from ct_assets.bpr_json.score import score
+from ct_assets.partitions import Scope
+from ct_assets.settings import settings
+from ct_assets.store.tables import LANDMARKS
+from resources.compute import Compute, Resident
+from resources.model_store import ModelStore
+from resources.series_store import SeriesStore
+
+
+def bpr_json(scope: Scope) -> dg.AssetsDefinition:
+    """Return the bpr_json asset of a collection."""
+    collection = scope.collection
+    config = collection.body_part_regression
+
+    @dg.asset(
+        key=scope.key("bpr_json"),
+        deps=[scope.key("ct_nifti")],
+        partitions_def=scope.partitions,
+        group_name=scope.group,
+        kinds={"bpreg", "json"},
+        pool="gpu",
+        code_version="1",
+        description="Slice scores (bpr.json), 35 landmarks and 6 regions by body part regression.",
+    )
+    def bpr_json(
+        context: dg.AssetExecutionContext, series_store: SeriesStore, model_store: ModelStore, compute: Compute
+    ) -> dg.MaterializeResult:
+        context.log.info("series %s", context.partition_key)
+        folder = series_store.series(collection.name, context.partition_key)
+        resident = Resident(
+            "ct_assets.bpr_json.bpreg_model:load_bpreg_model",
+            (("folder", str(model_store.bpreg(config.model))), ("device", settings().device)),
+        )
+        known = {
+            "name": config.model,
+            "demonstration": bool(model_store.card(config.model).get("demonstration", False)),
+        }
+        record = score(folder, known, partial(compute.run, resident))
+        landmarks = LANDMARKS.read(folder.landmarks)
+        located = landmarks[landmarks["located"]]
+        return dg.MaterializeResult(
+            metadata={
+                "landmarks_located": len(located),
+                "lung_extent_mm": round(record.lung_extent_mm, 1) if record.lung_extent_mm else "not measurable",
+                "landmarks": dg.MetadataValue.md(
+                    located[["landmark", "position_mm", "slice_index"]].to_markdown(index=False, floatfmt=".1f")
+                ),
+                "seconds": record.seconds,
+                "weights_digest": record.provenance.weights_digest,
+                "notice": record.provenance.notice or "none",
+            }
+        )
+
+    return bpr_json

@@ -1,0 +1,107 @@
+"""A body part regression model, loaded once: inference by bpreg's own code."""
+
+import contextlib
+import importlib.metadata
+import io
+import logging
+import sys
+import tempfile
+import types
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from ct_assets.store.digest import combined_digest, file_digest
+
+logger = logging.getLogger(__name__)
+
+_FILES = ("model.pt", "config.json", "inference-settings.json")
+
+
+def load_bpreg_model(folder: str, device: str) -> "BpregModel":
+    """Load a body part regression model.
+
+    Parameters
+    ----------
+    folder : str
+        Folder with model.pt, config.json and inference-settings.json.
+    device : str
+        auto, cpu or cuda.
+    """
+    return BpregModel(Path(folder), device)
+
+
+class BpregModel:
+    """Scores slices and finds regions as bpreg does.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder with model.pt, config.json and inference-settings.json.
+    device : str
+        auto, cpu or cuda.
+    """
+
+    def __init__(self, folder: Path, device: str) -> None:
+        self.weights_digest = combined_digest(file_digest(folder / name) for name in _FILES)
+        with _quiet():
+            inference_model = _import_inference_model()
+            import torch
+
+            gpu = device != "cpu" and torch.cuda.is_available()
+            self._model = inference_model(base_dir=f"{folder}/", gpu=gpu)
+        logger.info("loaded %s", folder)
+
+    def __call__(
+        self, volume: npt.NDArray[np.int16], affine: npt.NDArray[np.float64]
+    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """Score the slices of a CT.
+
+        Parameters
+        ----------
+        volume : ndarray of shape (columns, rows, slices)
+            HU.
+        affine : ndarray of shape (4, 4)
+            Index to RAS, mm.
+
+        Returns
+        -------
+        result : dict or None
+            bpreg's JSON; None if bpreg cannot take the volume.
+        description : dict
+            `weights_digest` and `software`, for the provenance.
+        """
+        with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch, _quiet():
+            source = Path(scratch) / "ct.nii.gz"
+            nib.save(nib.Nifti1Image(volume, affine), source)
+            result = self._model.nifti2json(str(source))
+        software = f"bpreg {importlib.metadata.version('bpreg')}, torch {importlib.metadata.version('torch')}"
+        description = {"weights_digest": self.weights_digest, "software": software}
+        return (result if isinstance(result, dict) else None), description
+
+
+def _import_inference_model() -> Any:
+    """Import bpreg; it asks numpy for a module that numpy 2 no longer has, and never uses it."""
+    if "numpy.lib.arraysetops" not in sys.modules:
+        stand_in = types.ModuleType("numpy.lib.arraysetops")
+        stand_in.isin = np.isin  # type: ignore[attr-defined]
+        sys.modules["numpy.lib.arraysetops"] = stand_in
+    from bpreg.inference.inference_model import InferenceModel
+
+    return InferenceModel
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Send bpreg's prints to the debug log and hide its third-party warnings."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    if output.getvalue():
+        logger.debug("bpreg: %s", output.getvalue().strip())

@@ -1,0 +1,53 @@
+"""bpr_record.json: which model scored the slices, and what follows for the series."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from ct_assets.provenance import Provenance
+from ct_assets.store.atomic import write_json
+
+BODY_PART_RECORD_VERSION = 1
+"""schema_version of bpr_record.json."""
+
+
+class BodyPartRecord(BaseModel):
+    """Content of bpr_record.json.
+
+    ``lung_extent_mm`` is the distance from lung_start to lung_end, none where one of them is not located; ``reason``
+    says why nothing was located at all; ``slice_scores[k]`` is the cleaned score of slice k of ct.nii.gz (none where
+    bpreg cut it off), ``slice_regions[k]`` names its regions.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = BODY_PART_RECORD_VERSION
+    series_instance_uid: str
+    source_digest: str
+    provenance: Provenance
+    valid_z_spacing: bool | None
+    reverse_z_ordering: bool | None
+    lung_extent_mm: float | None
+    slice_scores: tuple[float | None, ...]
+    slice_regions: tuple[tuple[str, ...], ...]
+    reason: str | None
+    seconds: float
+
+    def write(self, path: Path) -> None:
+        """Write the record atomically."""
+        write_json(path, self.model_dump(mode="json"))
+
+
+def read_body_part_record(path: Path) -> BodyPartRecord:
+    """Read bpr_record.json.
+
+    Raises
+    ------
+    FileNotFoundError
+        If bpr_json has not been materialized.
+    """
+    if not path.is_file():
+        message = f"{path} is missing; materialize bpr_json for this series first"
+        raise FileNotFoundError(message)
+    return BodyPartRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,69 @@
+"""Asset organ_seg: one label map per configured nnU-Net model."""
+
+from functools import partial
+
+import dagster as dg
+
+from ct_assets.organ_seg.record import LabelMapRecord
+from ct_assets.organ_seg.segment import segment
+from ct_assets.partitions import Scope
+from ct_assets.settings import settings
+from resources.compute import Compute, Resident
+from resources.model_store import ModelStore
+from resources.series_store import SeriesStore
+
+
+def organ_seg(scope: Scope) -> dg.AssetsDefinition:
+    """Return the organ_seg asset of a collection."""
+    collection = scope.collection
+    config = collection.organ_segmentation
+
+    @dg.asset(
+        key=scope.key("organ_seg"),
+        deps=[scope.key("ct_nifti")],
+        partitions_def=scope.partitions,
+        group_name=scope.group,
+        kinds={"nnunet", "nifti"},
+        pool="gpu",
+        code_version="1",
+        description=f"Esophagus, heart, trachea, aorta by nnU-Net v1: {', '.join(collection.models)}.",
+    )
+    def organ_seg(
+        context: dg.AssetExecutionContext, series_store: SeriesStore, model_store: ModelStore, compute: Compute
+    ) -> dg.MaterializeResult:
+        context.log.info("series %s", context.partition_key)
+        folder = series_store.series(collection.name, context.partition_key)
+        demonstration = bool(model_store.card(config.model).get("demonstration", False))
+        metadata: dict[str, dg.MetadataValue] = {}
+        for configuration in config.configurations:
+            resident = Resident(
+                "ct_assets.organ_seg.nnunet_model:load_nnunet_model",
+                (
+                    ("folder", str(model_store.nnunet(config.model, configuration))),
+                    ("folds", config.folds),
+                    ("tta", config.tta),
+                    ("step_size", config.step_size),
+                    ("device", settings().device),
+                ),
+            )
+            known = {
+                "name": config.model,
+                "tta": config.tta,
+                "step_size": config.step_size,
+                "demonstration": demonstration,
+            }
+            record = segment(folder, configuration, known, partial(compute.run, resident))
+            metadata |= _metadata(configuration, record)
+        return dg.MaterializeResult(metadata=metadata)
+
+    return organ_seg
+
+
+def _metadata(configuration: str, record: LabelMapRecord) -> dict[str, dg.MetadataValue]:
+    volumes = {f"{configuration}/{organ}_ml": finding.volume_ml for organ, finding in record.organs.items()}
+    return {
+        **{name: dg.MetadataValue.float(round(volume, 2)) for name, volume in volumes.items()},
+        f"{configuration}/seconds": dg.MetadataValue.float(record.seconds),
+        f"{configuration}/weights_digest": dg.MetadataValue.text(record.provenance.weights_digest),
+        f"{configuration}/notice": dg.MetadataValue.text(record.provenance.notice or "none"),
+    }

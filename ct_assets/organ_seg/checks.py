@@ -1,0 +1,33 @@
+"""Check of organ_seg: every organ was found by every model."""
+
+import dagster as dg
+
+from ct_assets.organ_seg.record import read_label_map_record
+from ct_assets.partitions import Scope
+from resources.series_store import SeriesStore
+
+
+def organ_seg_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a collection's organ_seg."""
+    collection = scope.collection
+
+    @dg.asset_check(
+        asset=scope.key("organ_seg"),
+        partitions_def=scope.partitions,
+        description="Esophagus, heart, trachea and aorta were found by every model.",
+    )
+    def organs_found(context: dg.AssetCheckExecutionContext, series_store: SeriesStore) -> dg.AssetCheckResult:
+        folder = series_store.series(collection.name, context.partition_key)
+        missing = [
+            f"{organ} ({model})"
+            for model in collection.models
+            for organ, finding in read_label_map_record(folder.label_map_record(model)).organs.items()
+            if not finding.voxels
+        ]
+        return dg.AssetCheckResult(
+            passed=not missing,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"missing": ", ".join(missing) or "none"},
+        )
+
+    return [organs_found]

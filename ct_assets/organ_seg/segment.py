@@ -1,0 +1,105 @@
+"""Segment the organs of one series with one model, and describe the label map."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from ct_assets.collection import ORGANS, Organ
+from ct_assets.ct_nifti.record import read_ct_record
+from ct_assets.ct_nifti.volume import save_label_map
+from ct_assets.organ_seg.record import LabelMapRecord, OrganFinding
+from ct_assets.provenance import Provenance
+from ct_assets.store.digest import file_digest
+from ct_assets.store.paths import SeriesFolder
+
+logger = logging.getLogger(__name__)
+
+Predict = Callable[[npt.NDArray[np.int16], npt.NDArray[np.float64]], tuple[npt.NDArray[np.uint8], dict[str, Any]]]
+"""A loaded model: CT in HU and affine in, label map and description out (`NnunetModel.__call__`)."""
+
+
+def segment(folder: SeriesFolder, configuration: str, provenance: dict[str, Any], predict: Predict) -> LabelMapRecord:
+    """Write the label map of one model and its record.
+
+    Parameters
+    ----------
+    folder : SeriesFolder
+        Series with ct.nii.gz.
+    configuration : str
+        Names the label map.
+    provenance : dict
+        What is known of the model before it runs: `name`, `tta`, `step_size`, `demonstration`.
+    predict : callable
+        The loaded model.
+
+    Returns
+    -------
+    LabelMapRecord
+        What organ_seg/<model>.json says. An organ that was not found has no voxels; that is no error.
+    """
+    record = read_ct_record(folder.ct_record)
+    image = nib.load(folder.ct_nifti)
+    started = time.monotonic()
+    volume = np.asarray(image.dataobj).astype(np.int16)
+    labels, description = predict(volume, np.asarray(image.affine, dtype=np.float64))
+    save_label_map(labels, folder.ct_nifti, folder.label_map(configuration))
+    assert record.spacing_mm is not None
+    result = LabelMapRecord(
+        series_instance_uid=record.series_instance_uid,
+        source_digest=record.source_digest,
+        label_map_digest=file_digest(folder.label_map(configuration)),
+        provenance=Provenance(configuration=configuration, **provenance, **description),
+        organs=describe_organs(labels, record.spacing_mm),
+        seconds=round(time.monotonic() - started, 3),
+    )
+    result.write(folder.label_map_record(configuration))
+    missing = [organ for organ, finding in result.organs.items() if not finding.voxels]
+    logger.info(
+        "series %s: %s segmented in %.1f s%s",
+        record.series_instance_uid,
+        configuration,
+        result.seconds,
+        f", not found: {', '.join(missing)}" if missing else "",
+    )
+    return result
+
+
+def describe_organs(labels: npt.NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> dict[Organ, OrganFinding]:
+    """Count and bound the organs of a label map.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (columns, rows, slices)
+        Label map.
+    spacing_mm : tuple of float
+        Voxel size.
+
+    Returns
+    -------
+    dict
+        One finding per organ, by name; volume in mL.
+    """
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    counts = np.bincount(labels.ravel(), minlength=max(ORGANS) + 1)
+    return {
+        organ: OrganFinding(
+            label=label,
+            voxels=int(counts[label]),
+            volume_ml=round(float(counts[label]) * voxel_ml, 4),
+            box=_box(labels == label) if counts[label] else None,
+        )
+        for label, organ in ORGANS.items()
+    }
+
+
+def _box(mask: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    ranges = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        ranges.append((int(hit[0]), int(hit[-1])))
+    return ranges[0], ranges[1], ranges[2]

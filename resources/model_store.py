@@ -1,0 +1,84 @@
+"""Resource model_store: where the weights are, checked before anything is loaded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+TRAINER_FOLDER = Path("Task055_SegTHOR") / "nnUNetTrainerV2__nnUNetPlansv2.1"
+"""Folder of the SegTHOR model below a configuration, as nnU-Net v1 names it."""
+
+
+class ModelMissingError(FileNotFoundError):
+    """Weights that are not installed; the message names the folder and how to get them."""
+
+
+class ModelStore(dg.ConfigurableResource):
+    """Models below one folder: `<name>/nnUNet/<configuration>/…` and `<name>/bpreg/…`."""
+
+    root: str
+
+    def nnunet(self, name: str, configuration: str) -> Path:
+        """Return the folder of an nnU-Net v1 model that holds plans.pkl and the folds.
+
+        Parameters
+        ----------
+        name : str
+            Model name in the collection, such as demo or segthor.
+        configuration : str
+            2d, 3d_lowres or 3d_fullres.
+
+        Raises
+        ------
+        ModelMissingError
+            If the folder or a file of it is missing.
+        """
+        folder = self._root / name / "nnUNet" / configuration / TRAINER_FOLDER
+        return self._require(folder, name, ["plans.pkl", "fold_*/model_final_checkpoint.model"])
+
+    def bpreg(self, name: str) -> Path:
+        """Return the folder of a body part regression model.
+
+        Parameters
+        ----------
+        name : str
+            Model name in the collection, such as demo or bpr_public.
+
+        Raises
+        ------
+        ModelMissingError
+            If the folder or a file of it is missing.
+        """
+        folder = self._root / name / "bpreg"
+        return self._require(folder, name, ["model.pt", "config.json", "inference-settings.json"])
+
+    def card(self, name: str) -> dict[str, Any]:
+        """Return what the model says of itself; empty for a model that brings no model_card.json.
+
+        Parameters
+        ----------
+        name : str
+            Model name in the collection.
+        """
+        for path in (self._root / name / "model_card.json", *sorted((self._root / name).glob("*/model_card.json"))):
+            if path.is_file():
+                card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+                return card
+        return {}
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.root).expanduser().resolve()
+
+    def _require(self, folder: Path, name: str, patterns: list[str]) -> Path:
+        missing = [pattern for pattern in patterns if not next(folder.glob(pattern), None)]
+        if not missing:
+            return folder
+        remedy = {
+            "demo": "install the demonstration models with: ct-assets demo --models-only",
+            "segthor": "download Task055_SegTHOR (Zenodo record 4003545) and unpack it there; see docs/models.md",
+            "bpr_public": "download public_bpr_model.zip (Zenodo 5113483), unpack it there; see docs/models.md",
+        }.get(name, "see docs/models.md for the layout")
+        message = f"model {name}: {missing[0]} is missing in {folder}; {remedy}"
+        raise ModelMissingError(message)
