@@ -4,9 +4,7 @@ import contextlib
 import importlib.metadata
 import io
 import logging
-import sys
 import tempfile
-import types
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from ct_assets.bpr_json.bpreg_import import import_inference_model
 from ct_assets.store.digest import combined_digest, file_digest
 
 logger = logging.getLogger(__name__)
@@ -50,11 +49,10 @@ class BpregModel:
     def __init__(self, folder: Path, device: str) -> None:
         self.weights_digest = combined_digest(file_digest(folder / name) for name in _FILES)
         with _quiet():
-            inference_model = _import_inference_model()
             import torch
 
             gpu = device != "cpu" and torch.cuda.is_available()
-            self._model = inference_model(base_dir=f"{folder}/", gpu=gpu)
+            self._model = import_inference_model().InferenceModel(base_dir=f"{folder}/", gpu=gpu)
         logger.info("loaded %s", folder)
 
     def __call__(
@@ -83,17 +81,6 @@ class BpregModel:
         software = f"bpreg {importlib.metadata.version('bpreg')}, torch {importlib.metadata.version('torch')}"
         description = {"weights_digest": self.weights_digest, "software": software}
         return (result if isinstance(result, dict) else None), description
-
-
-def _import_inference_model() -> Any:
-    """Import bpreg; it asks numpy for a module that numpy 2 no longer has, and never uses it."""
-    if "numpy.lib.arraysetops" not in sys.modules:
-        stand_in = types.ModuleType("numpy.lib.arraysetops")
-        stand_in.isin = np.isin  # type: ignore[attr-defined]
-        sys.modules["numpy.lib.arraysetops"] = stand_in
-    from bpreg.inference.inference_model import InferenceModel
-
-    return InferenceModel
 
 
 @contextlib.contextmanager

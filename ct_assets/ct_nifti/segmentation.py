@@ -20,6 +20,8 @@ SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 LUNGS = "lungs"
 """Key of the lungs among the masks of `read_expert`."""
 
+_REQUIRED = ("Rows", "Columns", "PixelData", "SegmentationType", "SegmentSequence", "PerFrameFunctionalGroupsSequence")
+
 Mask = npt.NDArray[np.bool_]
 
 
@@ -123,6 +125,10 @@ def _read(path: Path) -> pydicom.Dataset:
     if dataset.get("SOPClassUID") != SEGMENTATION_STORAGE:
         message = f"{path}: is no DICOM Segmentation (SOP class {dataset.get('SOPClassUID')})"
         raise UnusableSegmentationError(message)
+    absent = [keyword for keyword in _REQUIRED if not dataset.get(keyword)]
+    if absent:
+        message = f"{path}: lacks {', '.join(absent)}"
+        raise UnusableSegmentationError(message)
     return dataset
 
 
@@ -136,35 +142,51 @@ def _frame_shape(record: CtRecord) -> tuple[int, int, int]:
 def _frames(
     path: Path, dataset: pydicom.Dataset, record: CtRecord, segments: set[int] | None = None
 ) -> Iterator[SegmentFrame]:
-    """Yield the wanted frames that have pixels, one decoded at a time."""
+    """Yield the wanted frames, one decoded at a time and none whose size is not the CT's."""
     grid = CtGrid(record)
-    shared = dataset.SharedFunctionalGroupsSequence[0] if dataset.get("SharedFunctionalGroupsSequence") else None
-    groups = [_Groups(item, shared) for item in dataset.PerFrameFunctionalGroupsSequence]
+    shape = (int(dataset.Rows), int(dataset.Columns))
+    if sorted(shape) != sorted(grid.shape):
+        message = f"{path}: does not fit series {record.series_instance_uid}: {shape} pixels, the CT has {grid.shape}"
+        raise UnusableSegmentationError(message)
+    groups = [_Groups(item, dataset) for item in dataset.PerFrameFunctionalGroupsSequence]
     indices = [index for index, group in enumerate(groups) if segments is None or group.segment in segments]
-    same_frame_of_reference = dataset.get("FrameOfReferenceUID") in (None, "", record.frame_of_reference_uid)
-    threshold = 1 if dataset.SegmentationType == "BINARY" else int(dataset.MaximumFractionalValue) / 2
-    pixels = iter_pixels(dataset, indices=indices) if indices else iter(())
-    for index, frame in zip(indices, pixels, strict=True):
+    for index, mask in zip(indices, _masks(path, dataset, indices), strict=True):
         group = groups[index]
         try:
-            plane = group.plane((int(dataset.Rows), int(dataset.Columns)))
+            plane = group.plane(shape)
             slice_index = grid.slice_index(group.referenced, plane)
-            named = record.slices[slice_index].sop_instance_uid in group.referenced
-            if not named and not same_frame_of_reference and record.frame_of_reference_uid:
-                message = "frames refer to none of the CT's instances and lie in another frame of reference"
-                raise OffGridError(message)
-            mask = grid.place(np.asarray(frame) >= threshold, plane)
+            _check_frame_of_reference(dataset, record, slice_index, group.referenced)
+            yield SegmentFrame(group.segment, slice_index, grid.place(mask, plane))
         except OffGridError as error:
             message = f"{path}: does not fit series {record.series_instance_uid}: frame {index + 1}: {error}"
             raise UnusableSegmentationError(message) from error
-        yield SegmentFrame(group.segment, slice_index, mask)
+
+
+def _masks(path: Path, dataset: pydicom.Dataset, indices: list[int]) -> Iterator[Mask]:
+    threshold = 1.0 if dataset.SegmentationType == "BINARY" else int(dataset.MaximumFractionalValue) / 2
+    try:
+        for frame in iter_pixels(dataset, indices=indices) if indices else ():
+            yield np.asarray(frame) >= threshold
+    except (AttributeError, RuntimeError, ValueError) as error:
+        message = f"{path}: its pixels cannot be decoded: {error}"
+        raise UnusableSegmentationError(message) from error
+
+
+def _check_frame_of_reference(
+    dataset: pydicom.Dataset, record: CtRecord, slice_index: int, referenced: tuple[str, ...]
+) -> None:
+    """Positions mean the same only in the same frame of reference, unless the frame names the instance itself."""
+    frames_of_reference = {dataset.get("FrameOfReferenceUID"), record.frame_of_reference_uid} - {None, ""}
+    if len(frames_of_reference) > 1 and record.slices[slice_index].sop_instance_uid not in referenced:
+        message = "refers to no instance of the CT and lies in another frame of reference"
+        raise OffGridError(message)
 
 
 class _Groups:
     """Functional groups of one frame, looked up per frame first and shared second."""
 
-    def __init__(self, item: pydicom.Dataset, shared: pydicom.Dataset | None) -> None:
-        self._items = [item] if shared is None else [item, shared]
+    def __init__(self, item: pydicom.Dataset, dataset: pydicom.Dataset) -> None:
+        self._items = [item, *dataset.get("SharedFunctionalGroupsSequence", [])]
 
     @property
     def segment(self) -> int:

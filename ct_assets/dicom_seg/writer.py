@@ -1,0 +1,160 @@
+"""Label map to DICOM SEG: four described segments, SegmentNumber equal to label, frames tied to their instances."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from highdicom import AlgorithmIdentificationSequence
+from highdicom.color import CIELabColor
+from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.valuerep import DSfloat
+
+from ct_assets.ct_nifti.record import CtRecord
+from ct_assets.dicom.authorship import (
+    MANUFACTURER,
+    algorithm_name,
+    algorithm_parameters,
+    algorithm_version,
+    identity,
+    save,
+    series_number,
+    software_versions,
+    with_notice,
+)
+from ct_assets.dicom.codes import OrganCode, organ_codes
+from ct_assets.dicom.series import CtSeries
+from ct_assets.dicom.source import finish, set_value, source_headers
+from ct_assets.dicom.uids import derived_uid
+from ct_assets.organ_seg.record import LabelMapRecord
+from ct_assets.provenance import Provenance
+
+SERIES_NUMBER = 42
+"""SeriesNumber of the published SEGs; other configurations follow it."""
+
+_CATEGORY = Code("123037004", "SCT", "Anatomical Structure")
+_NO_SEPARATORS = str.maketrans(",=", "; ")
+
+
+class EmptySegmentationError(ValueError):
+    """A label map without any organ, of which no SEG can be made."""
+
+
+def write_seg(
+    series: CtSeries, record: CtRecord, labels: npt.NDArray[np.uint8], seg_record: LabelMapRecord, target: Path
+) -> None:
+    """Write a label map as a BINARY DICOM SEG, empty frames omitted, atomically; equal input gives equal bytes.
+
+    All four organs are described, with SegmentNumber equal to label; an absent organ has no frame.
+
+    Parameters
+    ----------
+    series : CtSeries
+        Source series.
+    record : CtRecord
+        ct.json of the series; says which slice is which instance.
+    labels : ndarray of uint8, shape (columns, rows, slices)
+        Labels on the grid of ct.nii.gz.
+    seg_record : LabelMapRecord
+        Which model made the label map, and how.
+    target : Path
+        File to write.
+
+    Raises
+    ------
+    EmptySegmentationError
+        If no voxel has a label.
+    ValueError
+        If the label map has another shape than the CT, a label that is no organ, or another series' record.
+    InconsistentSeriesError
+        If the series lacks instances that ct.json names.
+    """
+    _check(record, labels, seg_record)
+    headers = source_headers(series, [entry.sop_instance_uid for entry in record.slices])
+    _state_slice_spacing(headers, record)
+    frames = np.ascontiguousarray(record.to_dicom(labels))
+    provenance = seg_record.provenance
+    parts = identity(record.source_digest, provenance, hashlib.sha256(frames.data).hexdigest())
+    segmentation = Segmentation(
+        source_images=headers,
+        pixel_array=frames,
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=[_described(organ, provenance) for organ in organ_codes().values()],
+        series_instance_uid=derived_uid("seg series", *parts),
+        series_number=series_number(SERIES_NUMBER, provenance),
+        sop_instance_uid=derived_uid("seg instance", *parts),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=algorithm_name(provenance),
+        software_versions=software_versions(provenance),  # type: ignore[arg-type]  # its hint forgets lists
+        device_serial_number=provenance.weights_digest[:16],
+        content_description=provenance.notice or "Image segmentation",
+        content_label="SEGMENTATION",
+        series_description=with_notice(f"{algorithm_name(provenance)}_Segmentation", provenance),
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        omit_empty_frames=True,
+    )
+    segmentation.BodyPartExamined = "CHEST"
+    finish(segmentation, series)
+    _organize(segmentation, derived_uid("seg dimensions", *parts))
+    save(segmentation, target)
+
+
+def _check(record: CtRecord, labels: npt.NDArray[np.uint8], seg_record: LabelMapRecord) -> None:
+    if seg_record.series_instance_uid != record.series_instance_uid:
+        message = f"label map of series {seg_record.series_instance_uid} given for series {record.series_instance_uid}"
+        raise ValueError(message)
+    if labels.dtype != np.uint8 or labels.shape != record.shape:
+        message = f"label map is {labels.dtype} {labels.shape}, ct.nii.gz has uint8 {record.shape}"
+        raise ValueError(message)
+    largest = int(labels.max(initial=0))
+    if largest == 0:
+        message = f"the label map of series {record.series_instance_uid} holds no organ"
+        raise EmptySegmentationError(message)
+    if largest > max(organ_codes()):
+        message = f"label {largest} is no organ; the organs are 1 to {max(organ_codes())}"
+        raise ValueError(message)
+
+
+def _state_slice_spacing(headers: Sequence[pydicom.Dataset], record: CtRecord) -> None:
+    """Give readers the measured spacing, from which they rebuild the slices whose empty frames are omitted."""
+    assert record.spacing_mm is not None
+    spacing = DSfloat(record.spacing_mm[2], auto_format=True)
+    for header in headers:
+        set_value(header, "SpacingBetweenSlices", spacing)
+        if not header.get("SliceThickness"):
+            set_value(header, "SliceThickness", spacing)
+
+
+def _described(organ: OrganCode, provenance: Provenance) -> SegmentDescription:
+    parameters = algorithm_parameters(provenance)
+    description = SegmentDescription(
+        segment_number=organ.label,
+        segment_label=organ.site.meaning,
+        segmented_property_category=_CATEGORY,
+        segmented_property_type=Code(organ.site.value, organ.site.scheme, organ.site.meaning),
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=AlgorithmIdentificationSequence(
+            name=with_notice(algorithm_name(provenance), provenance),
+            family=codes.cid7162.ArtificialIntelligence,
+            version=algorithm_version(provenance),
+            source=MANUFACTURER,
+            # readers split this text at commas and equal signs
+            parameters={key: value.translate(_NO_SEPARATORS) for key, value in parameters.items()},
+        ),
+        display_color=CIELabColor.from_rgb(*organ.rgb),
+    )
+    if provenance.notice:
+        description.SegmentDescription = f"{organ.site.meaning}: {provenance.notice}"
+    return description
+
+
+def _organize(segmentation: Segmentation, dimension_organization_uid: str) -> None:
+    """Replace the random UID that highdicom gives to the dimension organization."""
+    for item in (*segmentation.DimensionOrganizationSequence, *segmentation.DimensionIndexSequence):
+        item.DimensionOrganizationUID = dimension_organization_uid

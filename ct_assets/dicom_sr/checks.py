@@ -1,0 +1,24 @@
+"""Check of dicom_sr: what the SRs say is what the tables say."""
+
+import dagster as dg
+
+from ct_assets.dicom_sr.compare import differences
+from ct_assets.partitions import Scope
+from resources.series_store import SeriesStore
+
+
+def dicom_sr_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a collection's dicom_sr."""
+    collection = scope.collection
+
+    @dg.asset_check(
+        asset=scope.key("dicom_sr"),
+        partitions_def=scope.partitions,
+        blocking=True,
+        description="Read back, every SR has the values of its table, and refers to instances of the CT alone.",
+    )
+    def sr_reads_back(context: dg.AssetCheckExecutionContext, series_store: SeriesStore) -> dg.AssetCheckResult:
+        problems = differences(series_store.series(collection.name, context.partition_key), collection.models)
+        return dg.AssetCheckResult(passed=not problems, metadata={"problems": "; ".join(problems) or "none"})
+
+    return [sr_reads_back]

@@ -1,0 +1,136 @@
+"""The SEG and the three reports of a real chest CT, written once and validated once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ct_assets.dicom.codes import feature_codes, landmark_codes, organ_codes
+from ct_assets.dicom.validators import Validation, validate_report
+from ct_assets.dicom_sr.features import write_features_sr
+from ct_assets.dicom_sr.landmarks import write_landmarks_sr
+from ct_assets.dicom_sr.regions import write_regions_sr
+from ct_assets.provenance import Provenance
+from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES
+from tests.dicom_seg.examples import GEOMETRIES, TRACHEA, Example, demo_provenance, make_example, write_ct
+
+REPORTS = ("features", "landmarks", "regions")
+OUTSIDE = ("C1", "L5", "pelvis_start", "pelvis_end", "femur_end", "head_end", "eyes_end")
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A series, its SEG, and what the reports say of it."""
+
+    example: Example
+    seg: Path
+    features: pd.DataFrame
+    landmarks: pd.DataFrame
+    slice_regions: tuple[tuple[str, ...], ...]
+    provenance: Provenance
+
+    def write(self, folder: Path) -> dict[str, Path]:
+        """Write the three reports."""
+        paths = {name: folder / f"{name}.dcm" for name in REPORTS}
+        series, record = self.example.series, self.example.record
+        model = self.example.seg_record.provenance
+        write_features_sr(series, record, self.features, self.seg, model, paths["features"])
+        write_landmarks_sr(series, record, self.landmarks, self.provenance, paths["landmarks"])
+        write_regions_sr(series, record, self.slice_regions, self.provenance, paths["regions"])
+        return paths
+
+
+def _features(example: Example) -> pd.DataFrame:
+    """Rows of every organ; the trachea is absent, and values span what DS can hold."""
+    provenance = example.seg_record.provenance
+    rows = [
+        {
+            "SeriesInstanceUID": example.record.series_instance_uid,
+            "model": provenance.configuration,
+            "label": label,
+            "organ": organ.name,
+            "feature": name,
+            "value": None if label == TRACHEA else label / 3 * 10.0 ** (rank - 6),
+            "unit": code.unit.value,
+            "code": code.quantity.value,
+            "reason": "absent" if label == TRACHEA else None,
+            "weights_digest": provenance.weights_digest,
+            "software": "pyradiomics 3.0.1",
+        }
+        for label, organ in organ_codes().items()
+        for rank, (name, code) in enumerate(feature_codes().items())
+    ]
+    other_model = [{**row, "model": "2d", "value": 1.0} for row in rows]
+    return pd.DataFrame(other_model + rows)[list(SHAPE_FEATURES.columns)]
+
+
+def _landmarks(example: Example) -> pd.DataFrame:
+    """Rows of every landmark; several on one slice, one on the first and one on the last slice, some outside."""
+    slices = example.record.slices
+    inside = [name for name in landmark_codes() if name not in OUTSIDE]
+    places = np.linspace(0, len(slices) - 1, len(inside)).astype(int)
+    places[5:7] = places[5]
+    at = dict(zip(inside, places.tolist(), strict=True))
+    rows = [
+        {
+            "SeriesInstanceUID": example.record.series_instance_uid,
+            "landmark": name,
+            "code": code.site.value,
+            "score": 1.0,
+            "located": name in at,
+            "position_mm": slices[at[name]].position_mm if name in at else None,
+            "slice_index": at.get(name),
+            "SOPInstanceUID": slices[at[name]].sop_instance_uid if name in at else None,
+            "reason": None if name in at else "outside the scan",
+        }
+        for name, code in landmark_codes().items()
+    ]
+    return pd.DataFrame(rows)[list(LANDMARKS.columns)]
+
+
+def annotate(example: Example, folder: Path) -> Annotated:
+    """Make a SEG and tables of a series; its middle slices have two regions, the last ones none."""
+    example.write(folder / "seg.dcm")
+    slices = len(example.record.slices)
+    regions = tuple(
+        (("abdomen",) if 3 * k < slices else ())
+        + (("chest",) if slices < 4 * k and 4 * k < 3 * slices else ())
+        + (("shoulder-neck",) if k == slices // 2 else ())
+        for k in range(slices)
+    )
+    provenance = demo_provenance(
+        configuration="bpr", folds=(), tta=False, step_size=None, weights_digest="c" * 64, software="bpreg 1.1.0"
+    )
+    return Annotated(example, folder / "seg.dcm", _features(example), _landmarks(example), regions, provenance)
+
+
+@pytest.fixture(scope="session")
+def annotated(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Annotated:
+    """A real chest CT."""
+    folder = tmp_path_factory.mktemp("annotated")
+    files = sorted((shared_data / "real/chest_ct_64/dicom").glob("*.dcm"))
+    return annotate(make_example(files, folder / "series"), folder)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Annotated:
+    """A synthetic series of 12 oblique slices."""
+    folder = tmp_path_factory.mktemp("small")
+    files = write_ct(folder / "dicom", GEOMETRIES["oblique, non-square"])
+    return annotate(make_example(files, folder / "series"), folder)
+
+
+@pytest.fixture(scope="session")
+def reports(annotated: Annotated, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The three reports of the real CT."""
+    return annotated.write(tmp_path_factory.mktemp("reports"))
+
+
+@pytest.fixture(scope="session")
+def pixelmed(reports: dict[str, Path]) -> dict[str, Validation]:
+    """What DicomSRValidator says of them: half a minute for the three, two at a time."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return dict(zip(reports, pool.map(validate_report, reports.values()), strict=True))
