@@ -1,0 +1,57 @@
+"""Asset qc_report: every metric of a series, judged, and its page."""
+
+import base64
+
+import dagster as dg
+
+from ct_assets.ct_nifti.expert import load_expert_masks
+from ct_assets.ct_nifti.record import read_ct_record
+from ct_assets.partitions import Scope
+from ct_assets.qc_report.evaluate import evaluate
+from ct_assets.qc_report.finding import rule_outcomes
+from ct_assets.qc_report.inputs import files_of, load_inputs
+from ct_assets.qc_report.page import series_page
+from ct_assets.qc_report.preview import thumbnail
+from ct_assets.store.atomic import write_text
+from ct_assets.store.tables import QC
+from resources.dicom_source import DicomSource
+from resources.series_store import SeriesStore
+
+
+def qc_report(scope: Scope) -> dg.AssetsDefinition:
+    """Return the qc_report asset of a collection."""
+    collection = scope.collection
+
+    @dg.asset(
+        key=scope.key("qc_report"),
+        deps=[scope.key(name) for name in ("organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr")],
+        partitions_def=scope.partitions,
+        group_name=scope.group,
+        kinds={"parquet", "html"},
+        pool="cpu",
+        code_version="1",
+        description="Metrics and rule outcomes (qc.parquet) and the page of the series (qc.html).",
+    )
+    def qc_report(
+        context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
+    ) -> dg.MaterializeResult:
+        uid = context.partition_key
+        context.log.info("series %s", uid)
+        store = series_store.collection(collection.name)
+        folder = store.series(uid)
+        expert = load_expert_masks(collection, store, read_ct_record(folder.ct_record), dicom_source.folder(collection))
+        inputs = load_inputs(folder, collection, expert or None)
+        qc = evaluate(inputs)
+        QC.write(qc, folder.qc_table)
+        write_text(folder.qc_page, series_page(inputs, qc, files_of(folder)))
+        picture = base64.b64encode(thumbnail(inputs)).decode()
+        return dg.MaterializeResult(
+            metadata={
+                **{str(rule): str(outcome) for rule, outcome in rule_outcomes(qc).items()},
+                "preview": dg.MetadataValue.md(f"![preview](data:image/png;base64,{picture})"),
+                "page": dg.MetadataValue.url(folder.qc_page.as_uri()),
+                "notice": inputs.notice or "none",
+            }
+        )
+
+    return qc_report

@@ -1,0 +1,57 @@
+"""Checks of qc_report: one per rule; a failure asks for review and stops nothing."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from ct_assets.partitions import Scope
+from ct_assets.qc_report.finding import Outcome, Rule, rule_outcomes
+from ct_assets.store.tables import QC
+from resources.series_store import SeriesStore
+
+_DESCRIPTIONS = {
+    Rule.DICE: "Dice against the expert is at least the collection's minimum.",
+    Rule.SPHERICITY: "Sphericity of every organ is in the collection's range.",
+    Rule.LUNG_EXTENT: "lung_start to lung_end is in the collection's range; not measurable is no failure.",
+}
+
+
+def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a collection's qc_report."""
+    key, name = scope.key("qc_report"), scope.collection.name
+
+    @dg.multi_asset_check(
+        name=f"{'_'.join(key.path)}_checks",
+        specs=[
+            dg.AssetCheckSpec(str(rule), asset=key, partitions_def=scope.partitions, description=_DESCRIPTIONS[rule])
+            for rule in _DESCRIPTIONS
+        ],
+    )
+    def qc_report_checks(
+        context: dg.AssetCheckExecutionContext, series_store: SeriesStore
+    ) -> Iterator[dg.AssetCheckResult]:
+        folder = series_store.series(name, context.partition_key)
+        qc = QC.read(folder.qc_table)
+        outcomes = rule_outcomes(qc)
+        for rule in _DESCRIPTIONS:
+            outcome = outcomes.get(rule, Outcome.NOT_EVALUATED)
+            judged = qc[qc["rule"] == str(rule)]
+            yield dg.AssetCheckResult(
+                check_name=str(rule),
+                asset_key=key,
+                passed=outcome is not Outcome.FAIL,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "outcome": str(outcome),
+                    "values": dg.MetadataValue.md(
+                        judged[["model", "subject", "value", "unit", "lower", "upper", "outcome"]].to_markdown(
+                            index=False, floatfmt=".3f"
+                        )
+                        if len(judged)
+                        else "none"
+                    ),
+                    "page": dg.MetadataValue.url(folder.qc_page.as_uri()),
+                },
+            )
+
+    return [qc_report_checks]

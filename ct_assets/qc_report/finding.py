@@ -1,0 +1,133 @@
+"""A finding: one metric of one series with its limits and outcome, and the table of them."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import pandas as pd
+
+from ct_assets.store.tables import QC
+
+
+class Outcome(StrEnum):
+    """What a rule says about a metric."""
+
+    PASS = "pass"  # noqa: S105
+    NOT_EVALUATED = "not evaluated"
+    NOT_MEASURABLE = "not measurable"
+    FAIL = "fail"
+
+
+class Rule(StrEnum):
+    """Rules that judge a series."""
+
+    DICE = "dice"
+    SPHERICITY = "sphericity"
+    LUNG_EXTENT = "lung_extent"
+    ORGAN_MISSING = "organ_missing"
+
+
+EXPERT = "expert"
+"""Model name of expert segmentations in the tables of features and metrics."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One row of the QC table, without the series it is about.
+
+    ``rule`` and ``outcome`` are empty where no rule judges the metric; ``lower`` and ``upper`` are the limits in force,
+    both allowed values; ``unit`` is UCUM.
+    """
+
+    metric: str
+    value: float | None
+    unit: str
+    subject: str
+    model: str = ""
+    rule: Rule | None = None
+    lower: float | None = None
+    upper: float | None = None
+    outcome: Outcome | None = None
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class SeriesIdentity:
+    """Which series a finding is about."""
+
+    collection: str
+    patient_id: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+def to_table(findings: Iterable[Finding], series: SeriesIdentity) -> pd.DataFrame:
+    """Return findings as rows of the QC table.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        Findings about one series.
+    series : SeriesIdentity
+        The series.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `ct_assets.store.tables.QC`.
+    """
+    rows = [
+        {
+            "collection": series.collection,
+            "PatientID": series.patient_id,
+            "StudyInstanceUID": series.study_instance_uid,
+            "SeriesInstanceUID": series.series_instance_uid,
+            **asdict(finding),
+            "rule": str(finding.rule or ""),
+            "outcome": str(finding.outcome or ""),
+        }
+        for finding in findings
+    ]
+    if not rows:
+        return QC.empty()
+    frame = pd.DataFrame(rows, columns=list(QC.columns))
+    return frame.astype(dict.fromkeys(("value", "lower", "upper"), float))
+
+
+def worst(outcomes: Iterable[str]) -> Outcome:
+    """Return the outcome that stands for several: a failure outweighs all, then what could not be judged.
+
+    Parameters
+    ----------
+    outcomes : iterable of str
+        Values of `Outcome`; empty strings (no rule) count for nothing.
+
+    Returns
+    -------
+    Outcome
+        "not evaluated" where there is none.
+
+    Raises
+    ------
+    ValueError
+        If a string is no outcome.
+    """
+    found = {Outcome(outcome) for outcome in outcomes if outcome}
+    order = [Outcome.FAIL, Outcome.NOT_MEASURABLE, Outcome.PASS]
+    return next((outcome for outcome in order if outcome in found), Outcome.NOT_EVALUATED)
+
+
+def rule_outcomes(qc: pd.DataFrame) -> dict[Rule, Outcome]:
+    """Return the worst outcome of each rule, for the rules that have rows.
+
+    Parameters
+    ----------
+    qc : DataFrame
+        QC table of one series.
+
+    Returns
+    -------
+    dict
+        Rule -> outcome, in the order of `Rule`.
+    """
+    return {rule: worst(qc.loc[qc["rule"] == rule, "outcome"]) for rule in Rule if (qc["rule"] == rule).any()}

@@ -1,0 +1,74 @@
+"""How pages name rules, metrics and limits, and write numbers."""
+
+import math
+
+from ct_assets.qc_report.finding import Rule
+
+RULE_TITLES: dict[Rule, str] = {
+    Rule.DICE: "Dice against expert",
+    Rule.SPHERICITY: "Sphericity",
+    Rule.LUNG_EXTENT: "Lung extent",
+    Rule.ORGAN_MISSING: "Organs present",
+}
+"""Name of each rule."""
+
+METRIC_TITLES: dict[str, str] = {
+    "dice": "Dice",
+    "hausdorff": "Hausdorff distance",
+    "hd95_volumetric": "HD95, volumetric (as published)",
+    "hd95_surface": "HD95, surface",
+    "sphericity": "Sphericity",
+    "volume": "Volume",
+    "voxels": "Voxels",
+    "lung_extent": "Lung extent",
+    "expert_difference": "Distance to expert's lung end",
+    "region_ratio": "Share of slices",
+}
+"""Name of each metric, in the order of the tables."""
+
+_MISSING = "\u2013"
+_UNITS = {"1": "", "{voxels}": "", "mm3": "mm\u00b3", "mm2": "mm\u00b2", "/mm": "1/mm"}
+
+
+def unit_text(unit: str) -> str:
+    """Return a UCUM unit for readers; the unit of plain numbers is empty."""
+    return _UNITS.get(unit, unit)
+
+
+def number(value: float | None, unit: str = "1") -> str:
+    """Write a value with as many digits as mean something in its unit.
+
+    Parameters
+    ----------
+    value : float or None
+        Value; None or NaN give a dash.
+    unit : str
+        UCUM unit.
+    """
+    if value is None or math.isnan(value):
+        return _MISSING
+    if unit in {"mm", "mL"}:
+        return f"{value:,.1f}"
+    if unit in {"mm2", "mm3", "{voxels}"}:
+        return f"{value:,.0f}"
+    return f"{value:.3f}"
+
+
+def limits(lower: float | None, upper: float | None) -> str:
+    """Write the limits of a rule; empty where there are none."""
+    low, high = (None if bound is None or math.isnan(bound) else bound for bound in (lower, upper))
+    if low is not None and high is not None:
+        return f"{low:g}\u2013{high:g}"
+    if low is not None:
+        return f"\u2265 {low:g}"
+    return f"\u2264 {high:g}" if high is not None else ""
+
+
+def file_size(size: int) -> str:
+    """Write a number of bytes."""
+    value = float(size)
+    for unit in ("bytes", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

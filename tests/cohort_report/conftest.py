@@ -1,0 +1,63 @@
+"""QC tables made from the published sphericities."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ct_assets.collection import Collection
+from ct_assets.qc_report.finding import EXPERT
+from ct_assets.qc_report.rules import judge
+from ct_assets.store.tables import QC
+
+
+def collection_of(name: str, **changes: Any) -> Collection:
+    content = {
+        "name": name,
+        "title": f"Published {name}",
+        "source": {"kind": "idc", "collection_id": name, "mirror": "/nowhere"},
+        "organ_segmentation": {"model": "segthor", "configurations": ["2d", "3d_lowres", "3d_fullres"]},
+        "body_part_regression": {"model": "bpr_public"},
+        "viewer_url": "https://viewer.example.org/{study}?series={series}",
+    }
+    return Collection.model_validate({**content, **changes})
+
+
+def qc_from_published(file: Path, collection: Collection) -> pd.DataFrame:
+    published = pd.read_csv(file, dtype={"PatientID": str})
+    rows = pd.DataFrame(
+        {
+            "collection": collection.name,
+            **{key: published[key] for key in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")},
+            "model": published["SeriesDescription"].str.extract(r"^(2d|3d_lowres|3d_fullres)")[0].fillna(EXPERT),
+            "subject": published["region"].str.lower(),
+            "metric": "sphericity",
+            "value": published["Sphericity"],
+            "unit": "1",
+            "explanation": "",
+        }
+    )
+    limits = [
+        collection.qc.sphericity[organ] if model != EXPERT else (None, None)
+        for organ, model in zip(rows["subject"], rows["model"], strict=True)
+    ]
+    rows["lower"], rows["upper"] = (pd.Series([pair[side] for pair in limits], dtype=float) for side in (0, 1))
+    rows["rule"] = ["" if lower is None else "sphericity" for lower, _ in limits]
+    rows["outcome"] = [
+        "" if lower is None else str(judge(value, lower, upper))
+        for value, (lower, upper) in zip(rows["value"], limits, strict=True)
+    ]
+    return rows[list(QC.columns)]
+
+
+@pytest.fixture(scope="session")
+def nsclc(shared_data: Path) -> tuple[Collection, pd.DataFrame]:
+    collection = collection_of("nsclc_radiomics")
+    return collection, qc_from_published(shared_data / "published" / "nsclc_radiomics_heart_sphericity.csv", collection)
+
+
+@pytest.fixture(scope="session")
+def nlst(shared_data: Path) -> tuple[Collection, pd.DataFrame]:
+    collection = collection_of("nlst")
+    return collection, qc_from_published(shared_data / "published" / "nlst_sphericity.csv", collection)
