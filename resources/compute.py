@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import dagster as dg
 logger = logging.getLogger(__name__)
 
 _RAY_NAMESPACE = "ct_assets"
+_CONNECT_SECONDS = 5
 _LOADED: dict[str, Callable[..., Any]] = {}
 _LOADING = threading.Lock()
 
@@ -77,6 +79,7 @@ class Compute(dg.ConfigurableResource):
 
         if not ray.is_initialized():
             try:
+                _reach(self.ray_address)
                 ray.init(address=self.ray_address, namespace=_RAY_NAMESPACE, log_to_driver=False, logging_level="ERROR")
             except (ConnectionError, OSError) as error:
                 message = (
@@ -92,6 +95,13 @@ class Compute(dg.ConfigurableResource):
         logger.info("running %s in a resident actor", resident.key)
         references = [ray.put(value) for value in inputs]
         return ray.get(actor.run.remote(*references))
+
+
+def _reach(address: str) -> None:
+    """Fail at once where nothing listens; Ray itself would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
 
 
 class _ResidentActor:

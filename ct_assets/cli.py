@@ -1,0 +1,135 @@
+"""The command line: annotate a folder of DICOM, make the demo."""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ct_assets.collection import Collection, CollectionError, load_collection
+from ct_assets.settings import PROJECT_ROOT, settings
+
+EXIT_INCOMPLETE = 3
+"""Exit code when something that could be annotated was not."""
+
+_BODY_PART_MODEL = {"demo": "demo", "segthor": "bpr_public"}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="ct-assets")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is done, not only problems.")
+def main(verbose: bool) -> None:
+    """Annotate chest CT: DICOM in; organ segmentations, landmarks, shape features as DICOM SEG and SR, and QC out."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
+    os.environ.setdefault("DAGSTER_HOME", str(PROJECT_ROOT))
+    os.environ.setdefault("CT_ASSETS_STATE", str(settings().state))
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+
+
+@main.command()
+@click.argument("dicom_dir", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("annotations"), show_default=True,
+    help="Folder for the results: OUT/series/<SeriesInstanceUID>/… and OUT/cohort/report.html.",
+)  # fmt: skip
+@click.option(
+    "--models", type=click.Choice(["demo", "segthor"]), default="demo", show_default=True,
+    help="demo: demonstration models that come with ct-assets, not for real anatomy. segthor: the SegTHOR nnU-Net "
+    "and the public body part regression, once installed (docs/models.md).",
+)  # fmt: skip
+@click.option(
+    "--config", "configurations", type=click.Choice(["2d", "3d_lowres", "3d_fullres"]), multiple=True,
+    default=("3d_fullres",), show_default=True, help="nnU-Net configuration; may be given several times.",
+)  # fmt: skip
+@click.option(
+    "--tta/--no-tta", default=False, show_default=True, help="Average over mirrored inputs: slower, little better."
+)
+@click.option(
+    "--minimum-slices", type=click.IntRange(2), default=20, show_default=True, help="Fewest slices of a fit series."
+)
+def annotate(
+    dicom_dir: Path, out: Path, models: str, configurations: tuple[str, ...], tta: bool, minimum_slices: int
+) -> None:
+    """Annotate every fit CT series below DICOM_DIR, one or many, mixed with other files.
+
+    Unfit series are listed with the reason. Exit code 0: every fit series was annotated and every file could be read;
+    1: nothing could be annotated; 3: some series or files failed.
+    """
+    from ct_assets.demo.models import install_models
+
+    out = out.expanduser().resolve()
+    collection = Collection.model_validate(
+        {
+            "name": "annotations",
+            "title": f"CT series below {dicom_dir.name}",
+            "demonstration": models == "demo",
+            "source": {"kind": "folder", "path": str(dicom_dir.expanduser().resolve())},
+            "selection": {"minimum_slices": minimum_slices},
+            "organ_segmentation": {"model": models, "configurations": configurations, "tta": tta},
+            "body_part_regression": {"model": _BODY_PART_MODEL[models]},
+        }
+    )
+    with _clear_errors():
+        if not dicom_dir.is_dir():
+            message = f"{dicom_dir}: no such folder; give the folder that holds the DICOM files"
+            raise click.ClickException(message)
+        if models == "demo":
+            install_models(Path(settings().home) / "models")
+        import dagster as dg
+
+        _annotate(collection, dg.DagsterInstance.ephemeral(), {"annotations": str(out)})
+
+
+@main.command()
+@click.option("--models-only", is_flag=True, help="Install the demonstration models and stop.")
+def demo(models_only: bool) -> None:
+    """Make the demo collection of phantom chests, annotate it, and show the results (also in the web UI: make ui)."""
+    from ct_assets.demo.collection import make_collection
+    from ct_assets.demo.models import install_models
+
+    with _clear_errors():
+        home = Path(settings().home).expanduser().resolve()
+        click.echo(f"demonstration models: {home / 'models'}")
+        install_models(home / "models")
+        if models_only:
+            return
+        collection = load_collection(settings().collections / "demo.yaml")
+        click.echo(f"demo collection: {collection.source.folder}")
+        make_collection(collection.source.folder)
+        import dagster as dg
+
+        settings().state.mkdir(parents=True, exist_ok=True)
+        _annotate(collection, dg.DagsterInstance.get(), {})
+
+
+def _annotate(collection: Collection, instance: Any, folders: dict[str, str]) -> None:
+    """Annotate with progress, print the summary, and exit with what it means."""
+    from ct_assets import run, summary
+    from ct_assets.definitions import resources
+    from resources.series_store import SeriesStore
+
+    provided = resources()
+    provided["series_store"] = SeriesStore(root=settings().home, folders=folders)
+    with summary.progress(len(run.STAGES)) as on_stage:
+        outcome = run.annotate(collection, instance=instance, resources=provided, on_stage=on_stage)
+    summary.show(outcome, collection)
+    annotated = any(series.status == "annotated" for series in outcome.series)
+    sys.exit(0 if outcome.complete and annotated else EXIT_INCOMPLETE if annotated else 1)
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn expected errors into one line; anything else is a defect and keeps its traceback."""
+    try:
+        yield
+    except (CollectionError, FileNotFoundError, PermissionError, ValueError, LookupError) as error:
+        logging.getLogger(__name__).debug("refused", exc_info=error)
+        raise click.ClickException(re.sub(r"^'(.*)'$", r"\1", str(error))) from error

@@ -1,0 +1,85 @@
+"""The code location: one asset graph per collection YAML, merged."""
+
+import warnings
+
+import dagster as dg
+
+from ct_assets.bpr_json.asset import bpr_json
+from ct_assets.bpr_json.checks import bpr_json_checks
+from ct_assets.cohort_report.asset import cohort_report
+from ct_assets.cohort_table.asset import cohort_table
+from ct_assets.cohort_table.checks import cohort_table_checks
+from ct_assets.collection import Collection, load_collections
+from ct_assets.ct_nifti.asset import ct_nifti
+from ct_assets.ct_nifti.checks import ct_nifti_checks
+from ct_assets.dicom_seg.asset import dicom_seg
+from ct_assets.dicom_seg.checks import dicom_seg_checks
+from ct_assets.dicom_sr.asset import dicom_sr
+from ct_assets.dicom_sr.checks import dicom_sr_checks
+from ct_assets.organ_seg.asset import organ_seg
+from ct_assets.organ_seg.checks import organ_seg_checks
+from ct_assets.partitions import scopes
+from ct_assets.qc_report.asset import qc_report
+from ct_assets.qc_report.checks import qc_report_checks
+from ct_assets.settings import settings
+from ct_assets.shape_features.asset import shape_features
+from resources.compute import Compute
+from resources.dicom_source import DicomSource
+from resources.model_store import ModelStore
+from resources.series_store import SeriesStore
+from sensors.missing_series import missing_series_schedule
+from sensors.new_series import new_series_sensor
+
+SERIES_ASSETS = (ct_nifti, organ_seg, bpr_json, shape_features, dicom_seg, dicom_sr, qc_report)
+"""Factories of the assets that are partitioned by series, in pipeline order."""
+
+SERIES_CHECKS = (
+    ct_nifti_checks,
+    organ_seg_checks,
+    bpr_json_checks,
+    dicom_seg_checks,
+    dicom_sr_checks,
+    qc_report_checks,
+)
+"""Factories of their checks."""
+
+
+def collection_definitions(collection: Collection) -> dg.Definitions:
+    """Return the graph of one collection: assets, checks, sensor and schedule, without resources.
+
+    Parameters
+    ----------
+    collection : Collection
+        The collection.
+    """
+    # Partitioned checks are in preview; they are what makes results show per series (facts measured on 1.13).
+    warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+    parts = scopes(collection)
+    assets = [cohort_table(parts[0]), cohort_report(parts[0])]
+    assets += [factory(scope) for scope in parts for factory in SERIES_ASSETS]
+    checks = cohort_table_checks(parts[0])
+    checks += [check for scope in parts for factory in SERIES_CHECKS for check in factory(scope)]
+    schedules = [missing_series_schedule(scope) for scope in parts]
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        sensors=[new_series_sensor(parts[0])],
+        schedules=schedules,
+        jobs=[scope.job for scope in parts],
+    )
+
+
+def resources() -> dict[str, dg.ConfigurableResource]:
+    """Return the resources of this installation, from its settings."""
+    return {
+        "dicom_source": DicomSource(),
+        "series_store": SeriesStore(root=settings().home),
+        "model_store": ModelStore(root=f"{settings().home}/models"),
+        "compute": Compute(kind=settings().compute, ray_address=settings().ray_address),
+    }
+
+
+defs = dg.Definitions.merge(
+    *(collection_definitions(collection) for collection in load_collections()),
+    dg.Definitions(resources=resources(), executor=dg.in_process_executor),
+)
