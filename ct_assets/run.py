@@ -68,10 +68,7 @@ def annotate(
     *,
     instance: dg.DagsterInstance,
     resources: dict[str, dg.ConfigurableResource],
-    on_stage: COHORT_STAGES = ("cohort_table", "cohort_report")
-"""Stages of the whole collection: before and after its series."""
-
-OnStage = lambda _uid, _stage: None,
+    on_stage: OnStage = lambda _uid, _stage: None,
 ) -> CohortOutcome:
     """Annotate every fit series of a collection, one after the other; one bad series never stops the others.
 
