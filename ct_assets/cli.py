@@ -25,9 +25,10 @@ _BODY_PART_MODEL = {"demo": "demo", "segthor": "bpr_public"}
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done, not only problems.")
 def main(verbose: bool) -> None:
     """Annotate chest CT: DICOM in; organ segmentations, landmarks, shape features as DICOM SEG and SR, and QC out."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    level = logging.INFO if verbose else logging.ERROR
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(level)  # Dagster lowers the level of loggers that it collects, not of what is shown
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
     os.environ.setdefault("DAGSTER_HOME", str(PROJECT_ROOT))
     os.environ.setdefault("CT_ASSETS_STATE", str(settings().state))

@@ -44,7 +44,7 @@ class Scope:
         """Job that takes one series through the whole chain, checks included."""
         cohort = dg.AssetSelection.assets(self.cohort_key("cohort_table"), self.cohort_key("cohort_report"))
         chain = dg.AssetSelection.key_prefixes(list(self.key("x").path[:-1])) - cohort
-        return dg.define_asset_job(f"{self.partitions.name}_annotate", selection=chain, partitions_def=self.partitions)
+        return dg.define_asset_job(f"{self.partitions.name}_annotate", selection=chain)
 
 
 def scopes(collection: Collection) -> list[Scope]:

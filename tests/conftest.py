@@ -1,9 +1,12 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ct_assets.settings import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -14,3 +17,30 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("CT_ASSETS_SHARED", REPOSITORY.parent / "shared" / "data"))
     assert folder.is_dir(), f"test data not found at {folder}; set CT_ASSETS_SHARED to the folder of real scans"
     return folder
+
+
+@pytest.fixture(scope="session")
+def _model_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from ct_assets.demo.models import install_models
+
+    home = tmp_path_factory.mktemp("home")
+    install_models(home / "models")
+    return home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep tests out of the installation's own store and state."""
+    os.environ["CT_ASSETS_STATE"] = str(tmp_path_factory.mktemp("state"))
+    os.environ["CT_ASSETS_HOME"] = str(tmp_path_factory.mktemp("unused_home"))
+
+
+@pytest.fixture(scope="module")
+def model_home(_model_home: Path) -> Iterator[Path]:
+    """A store with the demonstration models, in force for this process."""
+    before = os.environ["CT_ASSETS_HOME"]
+    os.environ["CT_ASSETS_HOME"] = str(_model_home)
+    settings.cache_clear()
+    yield _model_home
+    os.environ["CT_ASSETS_HOME"] = before
+    settings.cache_clear()

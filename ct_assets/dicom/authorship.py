@@ -36,6 +36,24 @@ def algorithm_name(provenance: Provenance) -> str:
     return f"{provenance.configuration}-{'tta' if provenance.tta else 'no_tta'}_nnU-Net"
 
 
+def segment_algorithm_name(provenance: Provenance) -> str:
+    """Return the published name of a segmentation algorithm, or the whole notice of a demonstration model.
+
+    Parameters
+    ----------
+    provenance : Provenance
+        How the label map was made.
+
+    Returns
+    -------
+    str
+        At most 64 characters.
+    """
+    if provenance.notice:
+        return f"{provenance.configuration}: {provenance.notice}"
+    return algorithm_name(provenance)
+
+
 def algorithm_version(provenance: Provenance) -> str:
     """Return software and weights in one LO: the software, cut if need be, and the start of the weights' digest.
 

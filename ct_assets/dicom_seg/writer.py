@@ -23,6 +23,7 @@ from ct_assets.dicom.authorship import (
     algorithm_version,
     identity,
     save,
+    segment_algorithm_name,
     series_number,
     software_versions,
     with_notice,
@@ -140,7 +141,7 @@ def _described(organ: OrganCode, provenance: Provenance) -> SegmentDescription:
         segmented_property_type=Code(organ.site.value, organ.site.scheme, organ.site.meaning),
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=AlgorithmIdentificationSequence(
-            name=with_notice(algorithm_name(provenance), provenance),
+            name=segment_algorithm_name(provenance),
             family=codes.cid7162.ArtificialIntelligence,
             version=algorithm_version(provenance),
             source=MANUFACTURER,
