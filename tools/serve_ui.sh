@@ -7,19 +7,12 @@ export PATH
 mkdir -p "$CT_ASSETS_STATE"
 ray_port="${CT_ASSETS_RAY_PORT:-6399}"
 
-children=()
-trap 'kill "${children[@]}" 2>/dev/null; wait' EXIT
-trap 'exit 0' INT TERM
-
 ray start --head --block --node-ip-address=127.0.0.1 --port="$ray_port" \
   --include-dashboard=false --disable-usage-stats >"$CT_ASSETS_STATE/ray.log" 2>&1 &
-children+=($!)
+ray_pid=$!
+trap 'kill "$ray_pid" 2>/dev/null' EXIT
 
 export CT_ASSETS_COMPUTE=ray CT_ASSETS_RAY_ADDRESS="127.0.0.1:$ray_port"
 echo "web UI: http://127.0.0.1:$port (stop with Ctrl-C); models: Ray on 127.0.0.1:$ray_port"
-dagster dev -w workspace.yaml -h 127.0.0.1 -p "$port" &
-children+=($!)
-
-wait -n "${children[@]}" || true
-echo "one of the services has ended; see above and $CT_ASSETS_STATE/ray.log" >&2
-exit 1
+# In the foreground, because Bash hides Ctrl-C from what it runs in the background.
+dagster dev -w workspace.yaml -h 127.0.0.1 -p "$port"

@@ -51,7 +51,7 @@ def cohort_report(scope: Scope) -> dg.AssetsDefinition:
             metadata={
                 "series": done,
                 "unreadable": ", ".join(str(table) for table in unreadable) or "none",
-                "report": dg.MetadataValue.url(store.cohort.report.as_uri()),
+                "report": dg.MetadataValue.path(str(store.cohort.report)),
                 "size_mb": round(store.cohort.report.stat().st_size / 1e6, 2),
             }
         )

@@ -49,7 +49,7 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
             metadata={
                 **{str(rule): str(outcome) for rule, outcome in rule_outcomes(qc).items()},
                 "preview": dg.MetadataValue.md(f"![preview](data:image/png;base64,{picture})"),
-                "page": dg.MetadataValue.url(folder.qc_page.as_uri()),
+                "page": dg.MetadataValue.path(str(folder.qc_page)),
                 "notice": inputs.notice or "none",
             }
         )

@@ -1,8 +1,10 @@
 """Checks of qc_report: one per rule; a failure asks for review and stops nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from ct_assets.partitions import Scope
 from ct_assets.qc_report.finding import Outcome, Rule, rule_outcomes
@@ -36,6 +38,7 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         for rule in _DESCRIPTIONS:
             outcome = outcomes.get(rule, Outcome.NOT_EVALUATED)
             judged = qc[qc["rule"] == str(rule)]
+            failing = judged[judged["outcome"] == str(Outcome.FAIL)]
             yield dg.AssetCheckResult(
                 check_name=str(rule),
                 asset_key=key,
@@ -43,15 +46,29 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={
                     "outcome": str(outcome),
-                    "values": dg.MetadataValue.md(
-                        judged[["model", "subject", "value", "unit", "lower", "upper", "outcome"]].to_markdown(
-                            index=False, floatfmt=".3f"
-                        )
-                        if len(judged)
-                        else "none"
-                    ),
-                    "page": dg.MetadataValue.url(folder.qc_page.as_uri()),
+                    "failures": len(failing),
+                    "failing": "; ".join(_in_words(row) for row in failing.to_dict("records")) or "none",
+                    "values": _table(judged),
+                    "page": dg.MetadataValue.path(str(folder.qc_page)),
                 },
             )
 
     return [qc_report_checks]
+
+
+def _in_words(row: dict[Hashable, Any]) -> str:
+    return f"{row['subject']} ({row['model']}): {row['explanation']}"
+
+
+def _table(judged: pd.DataFrame) -> dg.TableMetadataValue:
+    """Show every judged value with its limits."""
+    columns = ["model", "subject", "value", "lower", "upper", "outcome"]
+    rows = judged[columns].astype(dict.fromkeys(("model", "subject", "outcome"), "string")).round(3)
+    records = [
+        dg.TableRecord({str(name): None if pd.isna(value) else value for name, value in row.items()})
+        for row in rows.to_dict("records")
+    ]
+    schema = dg.TableSchema(
+        [dg.TableColumn(name, "float" if name in {"value", "lower", "upper"} else "string") for name in columns]
+    )
+    return dg.MetadataValue.table(records, schema=schema)

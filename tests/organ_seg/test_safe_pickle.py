@@ -33,7 +33,7 @@ def test_plans_of_numbers_and_names_are_read(tmp_path):
 def test_a_foreign_type_is_refused_by_name_and_not_run(tmp_path, protocol):
     target = tmp_path / "ran"
     (tmp_path / "plans.pkl").write_bytes(pickle.dumps({"x": _Bomb(target)}, protocol=protocol))
-    with pytest.raises(UnsafePickleError, match=r"plans\.pkl: refused, it asks for (pathlib\.|builtins\.getattr|__builtin__\.getattr)"):
+    with pytest.raises(UnsafePickleError, match=r"plans\.pkl: refused, it asks for (pathlib|\w*builtin\w*)\."):
         load_pickle(tmp_path / "plans.pkl")
     assert not target.exists()
 
