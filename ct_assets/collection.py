@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ct_assets.settings import settings
 
@@ -15,6 +15,10 @@ Configuration = Literal["2d", "3d_lowres", "3d_fullres"]
 
 ORGANS: dict[int, Organ] = {1: "esophagus", 2: "heart", 3: "trachea", 4: "aorta"}
 """Label of each organ in SegTHOR's label maps, which is also its SegmentNumber."""
+
+
+DEMONSTRATION_MODEL = "demo"
+"""Name of the demonstration models in the model store."""
 
 
 class CollectionError(ValueError):
@@ -122,7 +126,7 @@ class QualityControl(_Strict):
 class Schedule(_Strict):
     """When the next missing series are asked for."""
 
-    cron: str = Field(default="0 2 * * *", description="Cron expression, server's time zone.")
+    cron: str = Field(default="0 2 * * *", description="Cron expression, UTC.")
     batch: int = Field(default=25, ge=1, le=1000, description="Series asked for at a time.")
 
 
@@ -146,6 +150,14 @@ class Collection(_Strict):
     )
     citation: str | None = None
     licence: str | None = None
+
+    @model_validator(mode="after")
+    def _demonstration_says_so(self) -> "Collection":
+        used = {self.organ_segmentation.model, self.body_part_regression.model}
+        if DEMONSTRATION_MODEL in used and not self.demonstration:
+            message = f"demonstration must be true where a model is {DEMONSTRATION_MODEL}"
+            raise ValueError(message)
+        return self
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -222,7 +234,7 @@ def _expand(path: str) -> str:
 def _explain(content: dict[str, Any], problem: Any) -> str:
     """Say which key is wrong and what is allowed there."""
     location = [str(part) for part in problem["loc"] if str(part) not in {"folder", "idc"} or part in content]
-    text = f"key {'.'.join(location)}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    text = f"key {'.'.join(location) or 'demonstration'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
     if problem["type"] == "extra_forbidden":
         allowed = _allowed_keys(location[:-1])
         return f"key {'.'.join(location)}: unknown; allowed here: {', '.join(allowed)}"

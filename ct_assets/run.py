@@ -107,15 +107,16 @@ def annotate(
     for uid in cohort.loc[cohort["selected"], "SeriesInstanceUID"]:
         scope = Scope(collection, shard_of(collection, uid))
         outcomes.append(_annotate_series(definitions, scope, uid, instance, folder.series(uid)))
-    report_problem = None
+    report, report_problem = None, None
     if any(outcome.status == "annotated" for outcome in outcomes):
         result = _execute(definitions, _REPORT_JOB, instance)
+        report = folder.cohort.report if result.success else None
         report_problem = None if result.success else _failure(result)
     return CohortOutcome(
         folder=folder,
         series=tuple(outcomes),
         unreadable=unreadable_files(INSTANCES.read(folder.cohort.instances)),
-        report=folder.cohort.report if folder.cohort.report.is_file() and not report_problem else None,
+        report=report,
         report_problem=report_problem,
     )
 

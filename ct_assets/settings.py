@@ -18,7 +18,7 @@ class Settings(BaseSettings):
 
     home: str = Field(
         default=str(PROJECT_ROOT / "data"),
-        description="Root of everything made: a folder, or a URL such as gs://bucket/folder.",
+        description="Root of everything made: a folder.",
     )
     state: Path = Field(
         default=PROJECT_ROOT / ".state",

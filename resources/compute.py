@@ -26,15 +26,19 @@ class ComputeUnavailableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Resident:
-    """A model to keep loaded: `loader` (module:function) called with `arguments` returns the callable that predicts."""
+    """A model to keep loaded: `loader` (module:function) called with `arguments` returns the callable that predicts.
+
+    Another `version`, such as a fingerprint of the weights, is another model.
+    """
 
     loader: str
     arguments: tuple[tuple[str, Any], ...]
+    version: str = ""
 
     @property
     def key(self) -> str:
         """Name of the loaded model: equal for equal loader and arguments."""
-        content = json.dumps([self.loader, list(self.arguments)], sort_keys=True)
+        content = json.dumps([self.loader, list(self.arguments), self.version], sort_keys=True)
         return f"{self.loader.rpartition(':')[2]}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
     def load(self) -> Callable[..., Any]:

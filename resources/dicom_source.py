@@ -7,6 +7,9 @@ import dagster as dg
 from ct_assets.collection import Collection, IdcSource
 
 
+_DEMO = "demo"
+
+
 class SourceUnavailableError(FileNotFoundError):
     """DICOM files that are not within reach; the message says how to get them there."""
 
@@ -33,9 +36,9 @@ class DicomSource(dg.ConfigurableResource):
         if isinstance(collection.source, IdcSource):
             remedy = (
                 f"download the series of {collection.source.collection_id} from the Imaging Data Commons into it "
-                f"(for example: idc download {collection.source.collection_id} --download-dir {folder})"
+                f"(with the package idc-index: idc download {collection.source.collection_id} --download-dir {folder})"
             )
-        elif collection.demonstration:
+        elif collection.name == _DEMO:
             remedy = "make the demo collection with: ct-assets demo"
         else:
             remedy = f"put the DICOM files there, or change source.path in collections/{collection.name}.yaml"

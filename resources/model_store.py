@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from ct_assets.store.digest import combined_digest
+
 TRAINER_FOLDER = Path("Task055_SegTHOR") / "nnUNetTrainerV2__nnUNetPlansv2.1"
 """Folder of the SegTHOR model below a configuration, as nnU-Net v1 names it."""
 
@@ -66,6 +68,18 @@ class ModelStore(dg.ConfigurableResource):
                 card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
                 return card
         return {}
+
+    @staticmethod
+    def fingerprint(folder: Path) -> str:
+        """Return a digest of the names, sizes and times of a model's files: cheap, and new when weights are replaced.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder of the model.
+        """
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return combined_digest(f"{path}|{path.stat().st_size}|{path.stat().st_mtime_ns}" for path in files)
 
     @property
     def _root(self) -> Path:

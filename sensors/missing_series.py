@@ -13,6 +13,7 @@ from resources.series_store import SeriesStore
 MAXIMUM_ATTEMPTS = 3
 """Failed runs of a series after which the schedule leaves it to a person."""
 
+_RUNS_LOOKED_AT = 5000
 _PARTITION_TAG = "dagster/partition"
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -67,6 +68,17 @@ def _unfit(folder: SeriesFolder) -> bool:
     return folder.ct_record.is_file() and not json.loads(folder.ct_record.read_text(encoding="utf-8"))["fit"]
 
 
+def _series_of_runs(instance: dg.DagsterInstance, scope: Scope, statuses: list[dg.DagsterRunStatus]) -> list[str]:
+    """Return the series of the latest runs of a collection, by its job or by an asset backfill, once per run."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=statuses), limit=_RUNS_LOOKED_AT)
+    ours = (
+        run
+        for run in runs
+        if run.job_name == scope.job.name or scope.key("ct_nifti") in (run.asset_selection or frozenset())
+    )
+    return [run.tags[_PARTITION_TAG] for run in ours if _PARTITION_TAG in run.tags]
+
+
 def missing_series_schedule(scope: Scope) -> dg.ScheduleDefinition:
     """Return the missing_series schedule of a collection, or of one of its shards."""
     collection, name = scope.collection, scope.partitions.name
@@ -81,14 +93,12 @@ def missing_series_schedule(scope: Scope) -> dg.ScheduleDefinition:
     def missing_series(
         context: dg.ScheduleEvaluationContext, series_store: SeriesStore
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        runs = dg.RunsFilter(statuses=_UNFINISHED)
-        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])
-        in_flight = {run.tags.get(_PARTITION_TAG, "") for run in context.instance.get_runs(runs)}
-        failures = Counter(run.tags.get(_PARTITION_TAG, "") for run in context.instance.get_runs(failed))
+        unfinished = _series_of_runs(context.instance, scope, _UNFINISHED)
+        failures = Counter(_series_of_runs(context.instance, scope, [dg.DagsterRunStatus.FAILURE]))
         chosen = next_missing(
             context.instance.get_dynamic_partitions(name),
             finished_series(series_store.collection(collection.name)),
-            in_flight,
+            set(unfinished),
             failures,
             collection.schedule.batch,
         )

@@ -62,7 +62,7 @@ def new_series_sensor(scope: Scope) -> dg.SensorDefinition:
         seen = fingerprint(list_files(folder))
         if seen == context.cursor:
             return dg.SkipReason(f"no change in {folder}")
-        # Equal run keys are launched once, so a tick that dies after asking does not ask twice.
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=seen)], cursor=seen)
+        # No run key: a folder that returns to an earlier state must be asked for again.
+        return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=seen)
 
     return new_series

@@ -16,6 +16,7 @@ def _write(folder: Path, text: str) -> Path:
 VALID = """
 name: mine
 title: Mine
+demonstration: true
 source: {kind: folder, path: /somewhere}
 organ_segmentation: {model: demo, configurations: [2d]}
 body_part_regression: {model: demo}
@@ -45,6 +46,7 @@ def test_a_minimal_collection_is_enough(tmp_path):
             ["organ_segmentation.modle", "unknown; allowed here", "model"],
         ),
         (VALID.replace("title: Mine\n", ""), ["key title", "required"]),
+        (VALID.replace("demonstration: true\n", ""), ["key demonstration", "must be true where a model is demo"]),
         (VALID.replace("name: mine", "name: other"), ["key name", "must equal the file's name"]),
         (VALID.replace("kind: folder", "kind: ftp"), ["key source", "'folder'", "'idc'"]),
         (VALID + "shards: 0\n", ["key shards", "greater than or equal to 1"]),

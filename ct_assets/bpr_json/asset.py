@@ -33,9 +33,11 @@ def bpr_json(scope: Scope) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         context.log.info("series %s", context.partition_key)
         folder = series_store.series(collection.name, context.partition_key)
+        weights = model_store.bpreg(config.model)
         resident = Resident(
             "ct_assets.bpr_json.bpreg_model:load_bpreg_model",
-            (("folder", str(model_store.bpreg(config.model))), ("device", settings().device)),
+            (("folder", str(weights)), ("device", settings().device)),
+            version=model_store.fingerprint(weights),
         )
         known = {
             "name": config.model,

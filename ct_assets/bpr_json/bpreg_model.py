@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ct_assets.bpr_json.bpreg_import import import_inference_model
+from ct_assets.device import use_cuda
 from ct_assets.store.digest import combined_digest, file_digest
 
 logger = logging.getLogger(__name__)
@@ -49,10 +50,7 @@ class BpregModel:
     def __init__(self, folder: Path, device: str) -> None:
         self.weights_digest = combined_digest(file_digest(folder / name) for name in _FILES)
         with _quiet():
-            import torch
-
-            gpu = device != "cpu" and torch.cuda.is_available()
-            self._model = import_inference_model().InferenceModel(base_dir=f"{folder}/", gpu=gpu)
+            self._model = import_inference_model().InferenceModel(base_dir=f"{folder}/", gpu=use_cuda(device))
         logger.info("loaded %s", folder)
 
     def __call__(

@@ -2,14 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from ct_assets.provenance import Provenance
 from ct_assets.store.atomic import write_json
-
-BODY_PART_RECORD_VERSION = 1
-"""schema_version of bpr_record.json."""
 
 
 class BodyPartRecord(BaseModel):
@@ -22,7 +20,7 @@ class BodyPartRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: int = BODY_PART_RECORD_VERSION
+    schema_version: Literal[1] = 1
     series_instance_uid: str
     source_digest: str
     provenance: Provenance

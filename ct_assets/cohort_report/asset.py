@@ -33,14 +33,15 @@ def cohort_report(scope: Scope) -> dg.AssetsDefinition:
         store = series_store.collection(collection.name)
         cohort = COHORT.read(store.cohort.cohort)
         selected = cohort.loc[cohort["selected"], "SeriesInstanceUID"]
-        qc, unreadable = compact([store.series(uid).qc_table for uid in selected])
+        unfit = _unfit(store, list(selected))
+        qc, unreadable = compact([store.series(uid).qc_table for uid in selected if uid not in unfit])
         QC.write(qc, store.cohort.qc_table)
         page = cohort_page(
             collection,
             qc,
             cohort=cohort,
             selection_flow=SELECTION_FLOW.read(store.cohort.selection_flow),
-            unfit=_unfit(store, list(selected)),
+            unfit=unfit,
             unreadable=unreadable,
             versions={name: importlib.metadata.version(name) for name in _PACKAGES},
         )

@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from ct_assets.store.atomic import write_json
-
-CT_RECORD_VERSION = 1
-"""schema_version of ct.json."""
 
 
 class UnfitSeriesError(ValueError):
@@ -38,7 +35,7 @@ class CtRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: int = CT_RECORD_VERSION
+    schema_version: Literal[1] = 1
     patient_id: str
     study_instance_uid: str
     series_instance_uid: str

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,25 +35,6 @@ _SLOPE_LIMITS = (-0.037, 0.25)  # transformed score per mm; bpreg's own defaults
 def raw_score(height: float | NDArray[np.floating]) -> NDArray[np.float64]:
     """Give the raw score of a height in atlas mm."""
     return SCORE_PER_MM * np.asarray(height, dtype=np.float64)
-
-
-def import_inference() -> Any:
-    """Import bpreg.inference, putting back two names it imports but inference does not use.
-
-    numpy 2 has no `numpy.lib.arraysetops`, and albumentations 2 has no `Flip`, which bpreg's settings name.
-    """
-    import albumentations
-
-    name = "numpy.lib.arraysetops"
-    if name not in sys.modules:
-        stub = types.ModuleType(name)
-        stub.isin = np.isin  # type: ignore[attr-defined]
-        sys.modules[name] = stub
-    if not hasattr(albumentations, "Flip"):
-        albumentations.Flip = albumentations.HorizontalFlip
-    import bpreg.inference.inference_model as module
-
-    return module
 
 
 def build_narrow_network() -> Any:

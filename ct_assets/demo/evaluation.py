@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ct_assets.demo.bpreg_format import import_inference
+from ct_assets.bpr_json.bpreg_import import import_inference_model
 from ct_assets.demo.nnunet_format import TASK, Configuration
 from ct_assets.demo.phantom import ORGANS, Phantom, make_phantom
 
@@ -101,7 +101,7 @@ def _predict_body_parts(models: Path, images: Sequence[Path]) -> list[BodyParts]
     import torch
 
     torch.set_num_threads(1)
-    model = import_inference().InferenceModel(f"{models / 'bpreg'}/", gpu=0)
+    model = import_inference_model().InferenceModel(f"{models / 'bpreg'}/", gpu=0)
     model.model.to(memory_format=torch.channels_last)
     return [model.nifti2json(str(path)) for path in images]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ct_assets.bpr_json.bpreg_import import import_inference_model
 from ct_assets.demo.bpreg_format import (
     CORRECTION_PREFIX,
     SCORE_PER_MM,
     build_narrow_network,
-    import_inference,
     raw_score,
 )
 from ct_assets.demo.phantom import make_phantom
@@ -44,7 +44,7 @@ def prepare(seed: int) -> tuple[NDArray[np.float16], NDArray[np.float32], tuple[
     tuple
         Slices (n, 128, 128) in [-1, 1]; raw score (n,) of their heights; first z, z spacing and size; landmark z in mm.
     """
-    module = import_inference()
+    module = import_inference_model()
     phantom = make_phantom(seed)
     step, row, column = phantom.spacing
     converter = module.Nifti2Npy(target_pixel_spacing=3.5, min_hu=-1000, max_hu=1500, size=128)

@@ -36,15 +36,17 @@ def organ_seg(scope: Scope) -> dg.AssetsDefinition:
         demonstration = bool(model_store.card(config.model).get("demonstration", False))
         metadata: dict[str, dg.MetadataValue] = {}
         for configuration in config.configurations:
+            weights = model_store.nnunet(config.model, configuration)
             resident = Resident(
                 "ct_assets.organ_seg.nnunet_model:load_nnunet_model",
                 (
-                    ("folder", str(model_store.nnunet(config.model, configuration))),
+                    ("folder", str(weights)),
                     ("folds", config.folds),
                     ("tta", config.tta),
                     ("step_size", config.step_size),
                     ("device", settings().device),
                 ),
+                version=model_store.fingerprint(weights),
             )
             known = {
                 "name": config.model,

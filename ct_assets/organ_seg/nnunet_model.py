@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from ct_assets.device import use_cuda
 from ct_assets.organ_seg.safe_pickle import UnsafePickleError, load_pickle
 from ct_assets.store.digest import combined_digest, file_digest
 
@@ -174,14 +175,7 @@ def _prepare_import(device: str) -> None:
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     with _quiet():
         import nnunet.paths  # noqa: F401
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            message = (
-                "CT_ASSETS_DEVICE=cuda, but torch finds no CUDA device; check the driver, or set it to auto or cpu"
-            )
-            raise RuntimeError(message)
+    use_cuda(device)
 
 
 @contextlib.contextmanager

@@ -2,15 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from ct_assets.collection import Organ
 from ct_assets.provenance import Provenance
 from ct_assets.store.atomic import write_json
-
-LABEL_MAP_RECORD_VERSION = 1
-"""schema_version of organ_seg/<model>.json."""
 
 
 class OrganFinding(BaseModel):
@@ -29,7 +27,7 @@ class LabelMapRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: int = LABEL_MAP_RECORD_VERSION
+    schema_version: Literal[1] = 1
     series_instance_uid: str
     source_digest: str
     label_map_digest: str

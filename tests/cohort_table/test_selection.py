@@ -36,6 +36,7 @@ def _collection(**selection: object) -> Collection:
         {
             "name": "mine",
             "title": "Mine",
+            "demonstration": True,
             "source": {"kind": "folder", "path": "/unused"},
             "selection": selection,
             "organ_segmentation": {"model": "demo"},

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from ct_assets.bpr_json.bpreg_import import import_inference_model
 from ct_assets.demo.atlas import LANDMARK_HEIGHTS
-from ct_assets.demo.bpreg_format import import_inference
 from ct_assets.demo.collection import CASES, DEFAULT_SEED
 from ct_assets.demo.evaluation import (
     HELD_OUT_SEEDS,
@@ -107,7 +107,7 @@ def test_nnunet_restores_the_model(models, configuration):
 
 
 def test_bpreg_loads_the_model_and_knows_all_landmarks(models):
-    model = import_inference().InferenceModel(f"{models / 'bpreg'}/", gpu=0)
+    model = import_inference_model().InferenceModel(f"{models / 'bpreg'}/", gpu=0)
     assert list(model.lookuptable) == list(LANDMARK_HEIGHTS)
     assert len(model.lookuptable) == 35
     assert model.lookuptable["pelvis_start"]["mean"] == 0

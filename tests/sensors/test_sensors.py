@@ -20,6 +20,7 @@ def scope(tmp_path) -> Scope:
             {
                 "name": "mine",
                 "title": "Mine",
+                "demonstration": True,
                 "source": {"kind": "folder", "path": str(tmp_path / "dicom")},
                 "organ_segmentation": {"model": "demo"},
                 "body_part_regression": {"model": "demo"},
@@ -58,8 +59,12 @@ def test_the_sensor_asks_once_per_change(scope, tmp_path):
     assert isinstance(tick(first.cursor), dg.SkipReason)
     (tmp_path / "dicom/b.dcm").write_text("b")
     second = tick(first.cursor)
-    assert second.run_requests[0].run_key != first.run_requests[0].run_key
-    assert len(list_files(tmp_path / "dicom")) == 2
+    assert len(second.run_requests) == 1
+    (tmp_path / "dicom/b.dcm").unlink()
+    back = tick(second.cursor)
+    assert back.cursor == first.cursor
+    assert [request.run_key for request in back.run_requests] == [None], "an earlier state is asked for again"
+    assert [name for name, _, _ in list_files(tmp_path / "dicom")] == ["a.dcm"]
 
 
 def test_the_schedule_asks_for_missing_series_and_never_for_unfit_ones(scope, tmp_path):
