@@ -6,7 +6,6 @@ import dagster as dg
 
 from ct_assets.collection import Collection, IdcSource
 
-
 _DEMO = "demo"
 
 
