@@ -1,8 +1,10 @@
 """The series partitions of a collection: one partition is one CT series, its key the SeriesInstanceUID."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -38,6 +40,37 @@ class Scope:
     def cohort_key(self, asset: str) -> dg.AssetKey:
         """Key of an asset that describes the whole collection."""
         return dg.AssetKey([self.collection.name, asset])
+
+    def series_asset(
+        self, name: str, *deps: str, kinds: set[str], pool: str, description: str, code_version: str = "1"
+    ) -> Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]:
+        """Return the decorator of an asset that is partitioned by series.
+
+        Parameters
+        ----------
+        name : str
+            Asset.
+        *deps : str
+            Assets of the same series that it reads.
+        kinds : set of str
+            What it is made with and made of.
+        pool : str
+            gpu or cpu: what limits how many run at once.
+        description : str
+            What it holds.
+        code_version : str
+            Raise it when the same input gives other content.
+        """
+        return dg.asset(
+            key=self.key(name),
+            deps=[self.key(dep) for dep in deps],
+            partitions_def=self.partitions,
+            group_name=self.group,
+            kinds=kinds,
+            pool=pool,
+            code_version=code_version,
+            description=description,
+        )
 
     @cached_property
     def job(self) -> UnresolvedAssetJobDefinition:

@@ -18,14 +18,11 @@ def bpr_json(scope: Scope) -> dg.AssetsDefinition:
     collection = scope.collection
     config = collection.body_part_regression
 
-    @dg.asset(
-        key=scope.key("bpr_json"),
-        deps=[scope.key("ct_nifti")],
-        partitions_def=scope.partitions,
-        group_name=scope.group,
+    @scope.series_asset(
+        "bpr_json",
+        "ct_nifti",
         kinds={"bpreg", "json"},
         pool="gpu",
-        code_version="1",
         description="Slice scores (bpr.json), 35 landmarks and 6 regions by body part regression.",
     )
     def bpr_json(

@@ -1,24 +1,19 @@
 """bpr_record.json: which model scored the slices, and what follows for the series."""
 
-import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from ct_assets.provenance import Provenance
-from ct_assets.store.atomic import write_json
+from ct_assets.store.record import Record
 
 
-class BodyPartRecord(BaseModel):
+class BodyPartRecord(Record):
     """Content of bpr_record.json.
 
     ``lung_extent_mm`` is the distance from lung_start to lung_end, none where one of them is not located; ``reason``
     says why nothing was located at all; ``slice_scores[k]`` is the cleaned score of slice k of ct.nii.gz (none where
     bpreg cut it off), ``slice_regions[k]`` names its regions.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1] = 1
     series_instance_uid: str
@@ -32,20 +27,13 @@ class BodyPartRecord(BaseModel):
     reason: str | None
     seconds: float
 
-    def write(self, path: Path) -> None:
-        """Write the record atomically."""
-        write_json(path, self.model_dump(mode="json"))
-
 
 def read_body_part_record(path: Path) -> BodyPartRecord:
     """Read bpr_record.json.
 
     Raises
     ------
-    FileNotFoundError
-        If bpr_json has not been materialized.
+    FileNotFoundError, RecordError
+        If bpr_json has not been materialized, or its record is damaged.
     """
-    if not path.is_file():
-        message = f"{path} is missing; materialize bpr_json for this series first"
-        raise FileNotFoundError(message)
-    return BodyPartRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    return BodyPartRecord.read(path, "bpr_json")

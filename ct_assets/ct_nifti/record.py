@@ -1,6 +1,5 @@
 """ct.json: whether a series is fit, its geometry, and which slice of ct.nii.gz is which DICOM instance."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from ct_assets.store.atomic import write_json
+from ct_assets.store.record import Record
 
 
 class UnfitSeriesError(ValueError):
@@ -25,15 +24,13 @@ class SliceRecord(BaseModel):
     position_mm: float
 
 
-class CtRecord(BaseModel):
+class CtRecord(Record):
     """Content of ct.json.
 
     ``slices[k]`` describes the voxels ``[:, :, k]`` of ct.nii.gz; ``position_mm`` is the projection of its origin on
     the slice normal. ``flip_columns`` and ``flip_rows`` say whether the first and second voxel axis run against the
     DICOM columns and rows.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1] = 1
     patient_id: str
@@ -92,10 +89,6 @@ class CtRecord(BaseModel):
         rows = slice(None, None, -1 if self.flip_rows else 1)
         return volume[columns, rows]
 
-    def write(self, path: Path) -> None:
-        """Write ct.json atomically."""
-        write_json(path, self.model_dump(mode="json"))
-
 
 def read_ct_record(path: Path, *, require_fit: bool = True) -> CtRecord:
     """Read ct.json.
@@ -109,15 +102,12 @@ def read_ct_record(path: Path, *, require_fit: bool = True) -> CtRecord:
 
     Raises
     ------
-    FileNotFoundError
-        If ct_nifti has not been materialized.
+    FileNotFoundError, RecordError
+        If ct_nifti has not been materialized, or its record is damaged.
     UnfitSeriesError
         If the series is unfit and `require_fit`.
     """
-    if not path.is_file():
-        message = f"{path} is missing; materialize ct_nifti for this series first"
-        raise FileNotFoundError(message)
-    record = CtRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    record = CtRecord.read(path, "ct_nifti")
     if require_fit and not record.fit:
         message = f"series {record.series_instance_uid} is unfit: {'; '.join(record.reasons)}"
         raise UnfitSeriesError(message)

@@ -16,14 +16,11 @@ def dicom_seg(scope: Scope) -> dg.AssetsDefinition:
     """Return the dicom_seg asset of a collection."""
     collection = scope.collection
 
-    @dg.asset(
-        key=scope.key("dicom_seg"),
-        deps=[scope.key("organ_seg")],
-        partitions_def=scope.partitions,
-        group_name=scope.group,
+    @scope.series_asset(
+        "dicom_seg",
+        "organ_seg",
         kinds={"dicom"},
         pool="cpu",
-        code_version="1",
         description="One DICOM Segmentation per model; a model that found no organ has none, with the reason.",
     )
     def dicom_seg(

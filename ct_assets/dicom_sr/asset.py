@@ -25,14 +25,13 @@ def dicom_sr(scope: Scope) -> dg.AssetsDefinition:
     """Return the dicom_sr asset of a collection."""
     collection = scope.collection
 
-    @dg.asset(
-        key=scope.key("dicom_sr"),
-        deps=[scope.key("dicom_seg"), scope.key("shape_features"), scope.key("bpr_json")],
-        partitions_def=scope.partitions,
-        group_name=scope.group,
+    @scope.series_asset(
+        "dicom_sr",
+        "dicom_seg",
+        "shape_features",
+        "bpr_json",
         kinds={"dicom"},
         pool="cpu",
-        code_version="1",
         description="DICOM SRs: shape features per model, landmarks, regions; an empty one is not written.",
     )
     def dicom_sr(

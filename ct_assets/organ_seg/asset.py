@@ -18,14 +18,11 @@ def organ_seg(scope: Scope) -> dg.AssetsDefinition:
     collection = scope.collection
     config = collection.organ_segmentation
 
-    @dg.asset(
-        key=scope.key("organ_seg"),
-        deps=[scope.key("ct_nifti")],
-        partitions_def=scope.partitions,
-        group_name=scope.group,
+    @scope.series_asset(
+        "organ_seg",
+        "ct_nifti",
         kinds={"nnunet", "nifti"},
         pool="gpu",
-        code_version="1",
         description=f"Esophagus, heart, trachea, aorta by nnU-Net v1: {', '.join(collection.models)}.",
     )
     def organ_seg(

@@ -1,6 +1,5 @@
 """organ_seg/<model>.json: which model made a label map, how, and what is in it."""
 
-import json
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ct_assets.collection import Organ
 from ct_assets.provenance import Provenance
-from ct_assets.store.atomic import write_json
+from ct_assets.store.record import Record
 
 
 class OrganFinding(BaseModel):
@@ -22,10 +21,8 @@ class OrganFinding(BaseModel):
     box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None
 
 
-class LabelMapRecord(BaseModel):
+class LabelMapRecord(Record):
     """Content of organ_seg/<model>.json."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1] = 1
     series_instance_uid: str
@@ -35,20 +32,13 @@ class LabelMapRecord(BaseModel):
     organs: dict[Organ, OrganFinding]
     seconds: float
 
-    def write(self, path: Path) -> None:
-        """Write the record atomically."""
-        write_json(path, self.model_dump(mode="json"))
-
 
 def read_label_map_record(path: Path) -> LabelMapRecord:
     """Read organ_seg/<model>.json.
 
     Raises
     ------
-    FileNotFoundError
-        If organ_seg has not been materialized.
+    FileNotFoundError, RecordError
+        If organ_seg has not been materialized, or its record is damaged.
     """
-    if not path.is_file():
-        message = f"{path} is missing; materialize organ_seg for this series first"
-        raise FileNotFoundError(message)
-    return LabelMapRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    return LabelMapRecord.read(path, "organ_seg")

@@ -22,14 +22,15 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
     """Return the qc_report asset of a collection."""
     collection = scope.collection
 
-    @dg.asset(
-        key=scope.key("qc_report"),
-        deps=[scope.key(name) for name in ("organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr")],
-        partitions_def=scope.partitions,
-        group_name=scope.group,
+    @scope.series_asset(
+        "qc_report",
+        "organ_seg",
+        "bpr_json",
+        "shape_features",
+        "dicom_seg",
+        "dicom_sr",
         kinds={"parquet", "html"},
         pool="cpu",
-        code_version="1",
         description="Metrics and rule outcomes (qc.parquet) and the page of the series (qc.html).",
     )
     def qc_report(

@@ -23,14 +23,12 @@ def shape_features(scope: Scope) -> dg.AssetsDefinition:
     """Return the shape_features asset of a collection."""
     collection = scope.collection
 
-    @dg.asset(
-        key=scope.key("shape_features"),
-        deps=[scope.key("ct_nifti"), scope.key("organ_seg")],
-        partitions_def=scope.partitions,
-        group_name=scope.group,
+    @scope.series_asset(
+        "shape_features",
+        "ct_nifti",
+        "organ_seg",
         kinds={"parquet"},
         pool="cpu",
-        code_version="1",
         description="14 shape features per organ by pyradiomics, of every model and of the expert.",
     )
     def shape_features(
