@@ -17,6 +17,7 @@ from ct_assets.settings import PROJECT_ROOT, settings
 EXIT_INCOMPLETE = 3
 """Exit code when something that could be annotated was not."""
 
+_AGAIN = "Make series that are finished already again."
 _BODY_PART_MODEL = {"demo": "demo", "segthor": "bpr_public"}
 
 
@@ -56,13 +57,23 @@ def main(verbose: bool) -> None:
 @click.option(
     "--minimum-slices", type=click.IntRange(2), default=20, show_default=True, help="Fewest slices of a fit series."
 )
+@click.option("--again", is_flag=True, help=_AGAIN)
 def annotate(
-    dicom_dir: Path, out: Path, models: str, configurations: tuple[str, ...], tta: bool, minimum_slices: int
+    dicom_dir: Path,
+    out: Path,
+    models: str,
+    configurations: tuple[str, ...],
+    tta: bool,
+    minimum_slices: int,
+    again: bool,
 ) -> None:
     """Annotate every fit CT series below DICOM_DIR, one or many, mixed with other files.
 
-    Unfit series are listed with the reason. Exit code 0: every fit series was annotated and every file could be read;
-    1: nothing could be annotated; 3: some series or files failed.
+    Series that OUT already has, made from the same files with the same options, are kept: an interrupted call goes on
+    where it stopped. Unfit series are listed with the reason.
+
+    Exit code 0: every fit series was annotated and every file could be read; 1: nothing could be annotated;
+    3: some series or files failed.
     """
     from ct_assets.demo.models import install_models
 
@@ -86,12 +97,13 @@ def annotate(
             install_models(Path(settings().home) / "models")
         import dagster as dg
 
-        _annotate(collection, dg.DagsterInstance.ephemeral(), {"annotations": str(out)})
+        _annotate(collection, dg.DagsterInstance.ephemeral(), {"annotations": str(out)}, again=again)
 
 
 @main.command()
 @click.option("--models-only", is_flag=True, help="Install the demonstration models and stop.")
-def demo(models_only: bool) -> None:
+@click.option("--again", is_flag=True, help=_AGAIN)
+def demo(models_only: bool, again: bool) -> None:
     """Make the demo collection of phantom chests, annotate it, and show the results (also in the web UI: make ui)."""
     from ct_assets.demo.collection import make_collection
     from ct_assets.demo.models import install_models
@@ -108,10 +120,10 @@ def demo(models_only: bool) -> None:
         import dagster as dg
 
         settings().state.mkdir(parents=True, exist_ok=True)
-        _annotate(collection, dg.DagsterInstance.get(), {})
+        _annotate(collection, dg.DagsterInstance.get(), {}, again=again)
 
 
-def _annotate(collection: Collection, instance: Any, folders: dict[str, str]) -> None:
+def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *, again: bool) -> None:
     """Annotate with progress, print the summary, and exit with what it means."""
     from ct_assets import run, summary
     from ct_assets.definitions import resources
@@ -120,7 +132,7 @@ def _annotate(collection: Collection, instance: Any, folders: dict[str, str]) ->
     provided = resources()
     provided["series_store"] = SeriesStore(root=settings().home, folders=folders)
     with summary.progress(len(run.STAGES)) as on_stage:
-        outcome = run.annotate(collection, instance=instance, resources=provided, on_stage=on_stage)
+        outcome = run.annotate(collection, instance=instance, resources=provided, on_stage=on_stage, again=again)
     summary.show(outcome, collection)
     annotated = any(series.status == "annotated" for series in outcome.series)
     sys.exit(0 if outcome.complete and annotated else EXIT_INCOMPLETE if annotated else 1)

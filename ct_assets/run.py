@@ -12,7 +12,9 @@ import pandas as pd
 
 from ct_assets.cohort_table.header_index import unreadable_files
 from ct_assets.collection import Collection
+from ct_assets.completion import Completion, completion_key, read_completion
 from ct_assets.ct_nifti.record import read_ct_record
+from ct_assets.ct_nifti.source import source_files
 from ct_assets.definitions import collection_definitions
 from ct_assets.partitions import Scope, scopes, shard_of
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
@@ -36,7 +38,7 @@ _COHORT_JOB, _REPORT_JOB = "cohort_table_alone", "cohort_report_alone"
 
 @dataclass(frozen=True)
 class SeriesOutcome:
-    """What became of one series; `checks` maps each check to whether it passed."""
+    """What became of one series; `checks` maps each check to whether it passed; `reused`: it was finished before."""
 
     series_instance_uid: str
     status: Literal["annotated", "unfit", "failed"]
@@ -44,6 +46,7 @@ class SeriesOutcome:
     seconds: float
     folder: SeriesFolder | None = None
     checks: dict[str, bool] = field(default_factory=dict)
+    reused: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,11 @@ def annotate(
     instance: dg.DagsterInstance,
     resources: dict[str, dg.ConfigurableResource],
     on_stage: OnStage = lambda _uid, _stage: None,
+    again: bool = False,
 ) -> CohortOutcome:
     """Annotate every fit series of a collection, one after the other; one bad series never stops the others.
+
+    A series that was finished from the same files, settings and models is not made again.
 
     Parameters
     ----------
@@ -82,6 +88,8 @@ def annotate(
         Resources of the assets.
     on_stage : callable, optional
         Told about progress.
+    again : bool, default False
+        Make finished series again too.
 
     Returns
     -------
@@ -105,8 +113,17 @@ def annotate(
     cohort = COHORT.read(folder.cohort.cohort)
     outcomes = [_excluded(row) for row in cohort[~cohort["selected"]].to_dict("records")]
     for uid in cohort.loc[cohort["selected"], "SeriesInstanceUID"]:
-        scope = Scope(collection, shard_of(collection, uid))
-        outcomes.append(_annotate_series(definitions, scope, uid, instance, folder.series(uid)))
+        series = folder.series(uid)
+        key = completion_key(source_files(folder, collection.source.folder, uid), collection, model_store)
+        finished = None if again else read_completion(series, key)
+        if finished:
+            outcomes.append(SeriesOutcome(uid, "annotated", None, 0.0, series, finished.checks, reused=True))
+            continue
+        series.completion.unlink(missing_ok=True)
+        outcome = _annotate_series(definitions, Scope(collection, shard_of(collection, uid)), uid, instance, series)
+        if outcome.status == "annotated":
+            Completion(key=key, checks=outcome.checks, seconds=outcome.seconds).write(series.completion)
+        outcomes.append(outcome)
     report, report_problem = None, None
     if any(outcome.status == "annotated" for outcome in outcomes):
         result = _execute(definitions, _REPORT_JOB, instance)

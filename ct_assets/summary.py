@@ -85,7 +85,9 @@ def show(outcome: CohortOutcome, collection: Collection) -> None:
 def _show_end(console: Console, outcome: CohortOutcome, collection: Collection, annotated: int) -> None:
     unfit = sum(series.status == "unfit" for series in outcome.series)
     failed = len(outcome.series) - annotated - unfit
-    console.print(f"\n{annotated} series annotated, {unfit} unfit, {failed} failed.")
+    reused = sum(series.reused for series in outcome.series)
+    before = f" ({reused} of them before, unchanged)" if reused else ""
+    console.print(f"\n{annotated} series annotated{before}, {unfit} unfit, {failed} failed.")
     if collection.demonstration and annotated:
         console.print(f"[bold yellow]{DEMONSTRATION_NOTICE.capitalize()}.[/bold yellow]")
     if outcome.report_problem:
@@ -116,7 +118,7 @@ def _table(annotated: list[SeriesOutcome], collection: Collection) -> Table:
             _lung_extent(series.folder),
             str(len(series.checks) - len(failed)),
             f"{len(failed)}: {', '.join(failed)}" if failed else "0",
-            f"{series.seconds:.0f}",
+            "before" if series.reused else f"{series.seconds:.0f}",
         )
     return table
 

@@ -19,6 +19,7 @@ from ct_assets.store.tables import COHORT, LANDMARKS, QC, REGIONS, SHAPE_FEATURE
 SERIES_FILES = [
     "bpr.json",
     "bpr_record.json",
+    "complete.json",
     "ct.json",
     "ct.nii.gz",
     "landmarks.parquet",
@@ -133,6 +134,23 @@ def test_one_bad_series_does_not_stop_the_others(shared_data, tmp_path, model_ho
     (folder / "fake.dcm").write_text("no DICOM")
     result = _annotate(folder / "odd_geometry/ct_missing_slice", "--out", tmp_path / "out2")
     assert result.exit_code == 1
+
+
+def test_an_interrupted_call_goes_on_where_it_stopped(chest, shared_data, model_home):
+    """A second call keeps the finished series; a lost page or other options make it again."""
+    _, folder = chest
+    [series] = folder.all_series()
+    made = series.seg("3d_fullres").stat().st_mtime_ns
+    arguments = (shared_data / "real/chest_ct_64/dicom", "--out", folder.path)
+    result = _annotate(*arguments)
+    assert result.exit_code == 0
+    assert "1 series annotated (1 of them before, unchanged)" in result.output
+    assert series.seg("3d_fullres").stat().st_mtime_ns == made
+    content = series.seg("3d_fullres").read_bytes()
+    series.qc_page.unlink()
+    assert "1 series annotated, 0 unfit" in _annotate(*arguments).output
+    assert series.seg("3d_fullres").stat().st_mtime_ns > made
+    assert series.seg("3d_fullres").read_bytes() == content, "same input, same output"
 
 
 def test_a_file_that_cannot_be_read_makes_the_exit_code_non_zero(shared_data, tmp_path, model_home):

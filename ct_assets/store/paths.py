@@ -84,6 +84,11 @@ class SeriesFolder:
         return self.path / "qc.parquet"
 
     @property
+    def completion(self) -> Path:
+        """What the finished series was made from."""
+        return self.path / "complete.json"
+
+    @property
     def qc_page(self) -> Path:
         """QC page of the series."""
         return self.path / "qc.html"

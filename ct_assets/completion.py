@@ -1,0 +1,64 @@
+"""complete.json: what a finished series was made from, so that annotating again does only what is new."""
+
+import importlib.metadata
+from pathlib import Path
+from typing import Literal
+
+from ct_assets.collection import Collection
+from ct_assets.store.digest import json_digest
+from ct_assets.store.paths import SeriesFolder
+from ct_assets.store.record import Record, RecordError
+from resources.model_store import ModelStore
+
+_NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence"}
+
+
+class Completion(Record):
+    """Content of complete.json: the key of its inputs, and how its checks came out."""
+
+    schema_version: Literal[1] = 1
+    key: str
+    checks: dict[str, bool]
+    seconds: float
+
+
+def completion_key(files: list[Path], collection: Collection, model_store: ModelStore) -> str:
+    """Return a digest of everything that a series is made from.
+
+    Parameters
+    ----------
+    files : list of Path
+        Its DICOM files; their names, sizes and times stand for their content.
+    collection : Collection
+        Its settings.
+    model_store : ModelStore
+        The models' files.
+    """
+    states = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    weights = [model_store.nnunet(collection.organ_segmentation.model, name) for name in collection.models]
+    weights.append(model_store.bpreg(collection.body_part_regression.model))
+    return json_digest(
+        {
+            "files": sorted(states),
+            "collection": collection.model_dump(mode="json", exclude=_NOT_DECISIVE),
+            "models": [model_store.fingerprint(folder) for folder in weights],
+            "version": importlib.metadata.version("ct-assets"),
+        }
+    )
+
+
+def read_completion(folder: SeriesFolder, key: str) -> Completion | None:
+    """Return how a series was finished, or None if it was not, or from other inputs.
+
+    Parameters
+    ----------
+    folder : SeriesFolder
+        The series.
+    key : str
+        Key of the inputs as they are now.
+    """
+    try:
+        completion = Completion.read(folder.completion, "qc_report")
+    except (FileNotFoundError, RecordError):
+        return None
+    return completion if completion.key == key and folder.qc_page.is_file() else None
