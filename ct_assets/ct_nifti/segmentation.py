@@ -1,5 +1,6 @@
 """DICOM SEG back to arrays on the grid of ct.nii.gz: our own label maps, and experts' segments by their label."""
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,8 +120,10 @@ def read_expert(
 def _read(path: Path) -> pydicom.Dataset:
     try:
         dataset = pydicom.dcmread(path)
-    except (InvalidDicomError, EOFError) as error:
-        message = f"{path}: is not a complete DICOM file"
+        for _ in dataset.iterall():  # pydicom parses sequences when they are looked at
+            pass
+    except (InvalidDicomError, EOFError, OSError, struct.error) as error:
+        message = f"{path}: is not a complete DICOM file ({error})"
         raise UnusableSegmentationError(message) from error
     if dataset.get("SOPClassUID") != SEGMENTATION_STORAGE:
         message = f"{path}: is no DICOM Segmentation (SOP class {dataset.get('SOPClassUID')})"

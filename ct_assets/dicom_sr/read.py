@@ -1,5 +1,6 @@
 """Tables parsed back from the three reports, ours or those of the published pipeline."""
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,8 +183,10 @@ def _groups(path: Path) -> Iterator[tuple[dict[str, object], list[pydicom.Datase
     """Yield the measurement groups, numbered from 1: what identifies them, and their content items."""
     try:
         document = pydicom.dcmread(path)
-    except (InvalidDicomError, EOFError) as error:
-        message = f"{path}: is not a complete DICOM file"
+        for _ in document.iterall():  # pydicom parses sequences when they are looked at
+            pass
+    except (InvalidDicomError, EOFError, OSError, struct.error) as error:
+        message = f"{path}: is not a complete DICOM file ({error})"
         raise UnusableReportError(message) from error
     containers = [item for item in document.get("ContentSequence", []) if _name(item) == _IMAGING_MEASUREMENTS]
     if document.get("Modality") != "SR" or not containers:

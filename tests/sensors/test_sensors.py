@@ -81,8 +81,8 @@ def test_the_schedule_asks_for_missing_series_and_never_for_unfit_ones(scope, tm
     schedule = missing_series_schedule(scope)
 
     def requested():
-        context = dg.build_schedule_context(instance=instance, resources={"series_store": store})
-        requests = schedule(context)
+        with dg.build_schedule_context(instance=instance, resources={"series_store": store}) as context:
+            requests = schedule(context)
         return [request.partition_key for request in requests] if isinstance(requests, list) else str(requests)
 
     assert requested() == uids[2:4]
