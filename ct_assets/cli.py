@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
+from ct_assets.cohort_table.header_index import EmptySourceError
+from ct_assets.cohort_table.selection import NoCtError
 from ct_assets.collection import Collection, CollectionError, load_collection
 from ct_assets.settings import PROJECT_ROOT, settings
+from resources.dicom_source import SourceUnavailableError
+from resources.model_store import ModelMissingError
 
 EXIT_INCOMPLETE = 3
 """Exit code when something that could be annotated was not."""
@@ -31,8 +35,13 @@ def main(verbose: bool) -> None:
     for handler in logging.getLogger().handlers:
         handler.setLevel(level)  # Dagster lowers the level of loggers that it collects, not of what is shown
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
+    try:
+        state = settings().state
+    except ValidationError as error:
+        message = "; ".join(f"CT_ASSETS_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise click.ClickException(message) from error
     os.environ.setdefault("DAGSTER_HOME", str(PROJECT_ROOT))
-    os.environ.setdefault("CT_ASSETS_STATE", str(settings().state))
+    os.environ.setdefault("CT_ASSETS_STATE", str(state))
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
 
 
@@ -85,7 +94,7 @@ def annotate(
             "demonstration": models == "demo",
             "source": {"kind": "folder", "path": str(dicom_dir.expanduser().resolve())},
             "selection": {"minimum_slices": minimum_slices},
-            "organ_segmentation": {"model": models, "configurations": configurations, "tta": tta},
+            "organ_segmentation": {"model": models, "configurations": tuple(dict.fromkeys(configurations)), "tta": tta},
             "body_part_regression": {"model": _BODY_PART_MODEL[models]},
         }
     )
@@ -143,6 +152,6 @@ def _clear_errors() -> Iterator[None]:
     """Turn expected errors into one line; anything else is a defect and keeps its traceback."""
     try:
         yield
-    except (CollectionError, FileNotFoundError, PermissionError, ValueError, LookupError) as error:
+    except (CollectionError, EmptySourceError, NoCtError, ModelMissingError, SourceUnavailableError, OSError) as error:
         logging.getLogger(__name__).debug("refused", exc_info=error)
-        raise click.ClickException(re.sub(r"^'(.*)'$", r"\1", str(error))) from error
+        raise click.ClickException(str(error)) from error

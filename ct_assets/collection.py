@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ct_assets.settings import settings
 
@@ -19,6 +19,9 @@ ORGANS: dict[int, Organ] = {1: "esophagus", 2: "heart", 3: "trachea", 4: "aorta"
 
 DEMONSTRATION_MODEL = "demo"
 """Name of the demonstration models in the model store."""
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 class CollectionError(ValueError):
@@ -57,11 +60,21 @@ class IdcSource(_Strict):
 Source = Annotated[FolderSource | IdcSource, Field(discriminator="kind")]
 
 
+def _rising(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] < value[1]:
+        message = "the first of the two must be the smaller"
+        raise ValueError(message)
+    return value
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+
+
 class Selection(_Strict):
     """Which series are fit for annotation."""
 
     minimum_slices: int = Field(default=20, ge=2, description="Fewest slices of a fit series.")
-    slice_thickness_mm: tuple[float, float] | None = Field(
+    slice_thickness_mm: Range | None = Field(
         default=None, description="Smallest and largest slice thickness in mm; none: any."
     )
     spacing_tolerance: float = Field(
@@ -75,15 +88,17 @@ class OrganSegmentation(_Strict):
 
     model: str = Field(description="Model folder below <root>/models: demo or segthor.", pattern=r"^[a-z0-9_]+$")
     configurations: tuple[Configuration, ...] = Field(default=("3d_fullres",), min_length=1)
-    folds: tuple[int, ...] | None = Field(default=None, description="Folds to average; none: all there are.")
+    folds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        default=None, min_length=1, description="Folds to average; none: all there are."
+    )
     tta: bool = Field(default=True, description="Test-time augmentation by mirroring.")
     step_size: float = Field(default=0.5, gt=0, le=1, description="Sliding window step as a fraction of the patch.")
 
-    @field_validator("configurations")
+    @field_validator("configurations", "folds")
     @classmethod
-    def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) != len(value):
-            message = "each configuration once"
+    def _unique(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if value is not None and len(set(value)) != len(value):
+            message = "each only once"
             raise ValueError(message)
         return value
 
@@ -109,7 +124,7 @@ class QualityControl(_Strict):
         default={"heart": 0.78, "esophagus": 0.60},
         description="Smallest Dice against the expert; default: published 5th percentile of 3d_fullres.",
     )
-    sphericity: dict[Organ, tuple[float, float]] = Field(
+    sphericity: dict[Organ, Range] = Field(
         default={
             "aorta": (0.45, 0.55),
             "esophagus": (0.34, 0.48),
@@ -118,7 +133,7 @@ class QualityControl(_Strict):
         },
         description="Plausible range; default: around the published 3d_fullres distribution of NLST.",
     )
-    lung_extent_mm: tuple[float, float] = Field(
+    lung_extent_mm: Range = Field(
         default=(217.0, 328.0), description="Plausible distance lung_start to lung_end; default: NLST's range."
     )
 
@@ -126,7 +141,11 @@ class QualityControl(_Strict):
 class Schedule(_Strict):
     """When the next missing series are asked for."""
 
-    cron: str = Field(default="0 2 * * *", description="Cron expression, UTC.")
+    cron: str = Field(
+        default="0 2 * * *",
+        pattern=r"^(@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-]+( [\d*/,\-A-Za-z]+){4})$",
+        description="Cron expression, UTC.",
+    )
     batch: int = Field(default=25, ge=1, le=1000, description="Series asked for at a time.")
 
 
@@ -223,12 +242,12 @@ def load_collections(folder: Path | None = None) -> list[Collection]:
 
 
 def _expand(path: str) -> str:
-    expanded = os.path.expandvars(path.replace("${CT_ASSETS_HOME}", settings().home))
-    unset = re.findall(r"\$\{?(\w+)", expanded)
+    known = {**os.environ, "CT_ASSETS_HOME": settings().home}
+    unset = [name for name in _VARIABLE.findall(path) if name not in known]
     if unset:
         message = f"environment variable {unset[0]} is not set; it is needed for the path {path}"
         raise CollectionError(message)
-    return expanded
+    return _VARIABLE.sub(lambda match: known[match[1]], path)
 
 
 def _explain(content: dict[str, Any], problem: Any) -> str:

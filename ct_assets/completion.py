@@ -14,11 +14,12 @@ _NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence"}
 
 
 class Completion(Record):
-    """Content of complete.json: the key of its inputs, and how its checks came out."""
+    """Content of complete.json: key of the inputs, outcomes of the checks, and what was made, with sizes in bytes."""
 
     schema_version: Literal[1] = 1
     key: str
-    checks: dict[str, bool]
+    checks: dict[str, str]
+    files: dict[str, int]
     seconds: float
 
 
@@ -61,4 +62,16 @@ def read_completion(folder: SeriesFolder, key: str) -> Completion | None:
         completion = Completion.read(folder.completion, "qc_report")
     except (FileNotFoundError, RecordError):
         return None
-    return completion if completion.key == key and folder.qc_page.is_file() else None
+    return completion if completion.key == key and completion.files == files_made(folder) else None
+
+
+def files_made(folder: SeriesFolder) -> dict[str, int]:
+    """Return the files of a series with their sizes in bytes, complete.json apart.
+
+    Parameters
+    ----------
+    folder : SeriesFolder
+        The series.
+    """
+    files = (path for path in folder.path.rglob("*") if path.is_file() and path != folder.completion)
+    return {path.relative_to(folder.path).as_posix(): path.stat().st_size for path in sorted(files)}

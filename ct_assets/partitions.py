@@ -12,6 +12,14 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from ct_assets.collection import Collection
 
 _CHUNK = 500
+_PARTITION_TAG = "dagster/partition"
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 @dataclass(frozen=True)
@@ -99,8 +107,21 @@ def shard_of(collection: Collection, series_instance_uid: str) -> int:
     return int.from_bytes(digest[:8], "big") % collection.shards
 
 
-def register_series(instance: dg.DagsterInstance, collection: Collection, uids: list[str]) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Registered:
+    """What registering did to the partitions of a collection; `kept` are those that are no longer selected."""
+
+    added: int = 0
+    removed: int = 0
+    kept: int = 0
+
+
+def register_series(
+    instance: dg.DagsterInstance, collection: Collection, uids: list[str], *, remove: bool = True
+) -> Registered:
     """Make the partitions of a collection equal to a list of series.
+
+    A series that a run is working on keeps its partition until the next time.
 
     Parameters
     ----------
@@ -110,23 +131,31 @@ def register_series(instance: dg.DagsterInstance, collection: Collection, uids: 
         The collection.
     uids : list of str
         SeriesInstanceUIDs of the selected series.
+    remove : bool, default True
+        Remove the partitions of other series; not where the list may lack series, because files could not be read.
 
     Returns
     -------
-    tuple of int
-        How many were added and how many removed.
+    Registered
+        How many were added, how many removed, and how many kept although they are not in the list.
     """
-    added = removed = 0
+    added = removed = kept = 0
     for scope in scopes(collection):
         name = scope.partitions.name
         assert name is not None
         wanted = {uid for uid in uids if shard_of(collection, uid) == scope.shard}
         present = set(instance.get_dynamic_partitions(name))
-        new = sorted(wanted - present)
+        new, gone = sorted(wanted - present), present - wanted
         for start in range(0, len(new), _CHUNK):
             instance.add_dynamic_partitions(name, new[start : start + _CHUNK])
-        for uid in sorted(present - wanted):
+        removable = sorted(gone - _in_flight(instance)) if remove and gone else []
+        for uid in removable:
             instance.delete_dynamic_partition(name, uid)
-            removed += 1
-        added += len(new)
-    return added, removed
+        added, removed, kept = added + len(new), removed + len(removable), kept + len(gone) - len(removable)
+    return Registered(added, removed, kept)
+
+
+def _in_flight(instance: dg.DagsterInstance) -> set[str]:
+    """Return the partition keys of unfinished runs, whatever they make."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    return {run.tags[_PARTITION_TAG] for run in runs if _PARTITION_TAG in run.tags}

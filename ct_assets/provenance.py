@@ -6,6 +6,10 @@ DEMONSTRATION_NOTICE = "demonstration model, not for real anatomy"
 """What objects, tables and pages say when a demonstration model made them."""
 
 
+class ModelFormatError(ValueError):
+    """A model folder that does not hold the model it should; the message names the file."""
+
+
 class Provenance(BaseModel):
     """What determines the output of a model, beside its input."""
 

@@ -3,21 +3,19 @@
 import logging
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from ct_assets.cohort_table.header_index import unreadable_files
 from ct_assets.collection import Collection
-from ct_assets.completion import Completion, completion_key, read_completion
+from ct_assets.completion import Completion, completion_key, files_made, read_completion
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.source import source_files
 from ct_assets.definitions import collection_definitions
+from ct_assets.outcome import CohortOutcome, SeriesOutcome
 from ct_assets.partitions import Scope, scopes, shard_of
-from ct_assets.store.paths import CollectionFolder, SeriesFolder
+from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.tables import COHORT, INSTANCES
 from resources.model_store import ModelStore
 from resources.series_store import SeriesStore
@@ -34,36 +32,6 @@ OnStage = Callable[[str, str], None]
 """Called with a series (or an empty string) and the stage that begins."""
 
 _COHORT_JOB, _REPORT_JOB = "cohort_table_alone", "cohort_report_alone"
-
-
-@dataclass(frozen=True)
-class SeriesOutcome:
-    """What became of one series; `checks` maps each check to whether it passed; `reused`: it was finished before."""
-
-    series_instance_uid: str
-    status: Literal["annotated", "unfit", "failed"]
-    reason: str | None
-    seconds: float
-    folder: SeriesFolder | None = None
-    checks: dict[str, bool] = field(default_factory=dict)
-    reused: bool = False
-
-
-@dataclass(frozen=True)
-class CohortOutcome:
-    """What became of a collection."""
-
-    folder: CollectionFolder
-    series: tuple[SeriesOutcome, ...]
-    unreadable: pd.DataFrame
-    report: Path | None
-    report_problem: str | None
-
-    @property
-    def complete(self) -> bool:
-        """Whether every fit series was annotated and every file could be read."""
-        failed = any(outcome.status == "failed" for outcome in self.series)
-        return not failed and self.report_problem is None and self.unreadable.empty
 
 
 def annotate(
@@ -112,9 +80,15 @@ def annotate(
     folder = store.collection(collection.name)
     cohort = COHORT.read(folder.cohort.cohort)
     outcomes = [_excluded(row) for row in cohort[~cohort["selected"]].to_dict("records")]
-    for uid in cohort.loc[cohort["selected"], "SeriesInstanceUID"]:
+    for row in cohort[cohort["selected"]].to_dict("records"):
+        uid, source = str(row["SeriesInstanceUID"]), collection.source.folder
         series = folder.series(uid)
-        key = completion_key(source_files(folder, collection.source.folder, uid), collection, model_store)
+        try:
+            experts = [source / file for file in row["expert_files"]]
+            key = completion_key([*source_files(folder, source, uid), *experts], collection, model_store)
+        except OSError as error:
+            outcomes.append(SeriesOutcome(uid, "failed", str(error), 0.0, series))
+            continue
         finished = None if again else read_completion(series, key)
         if finished:
             outcomes.append(SeriesOutcome(uid, "annotated", None, 0.0, series, finished.checks, reused=True))
@@ -122,7 +96,8 @@ def annotate(
         series.completion.unlink(missing_ok=True)
         outcome = _annotate_series(definitions, Scope(collection, shard_of(collection, uid)), uid, instance, series)
         if outcome.status == "annotated":
-            Completion(key=key, checks=outcome.checks, seconds=outcome.seconds).write(series.completion)
+            done = Completion(key=key, checks=outcome.checks, files=files_made(series), seconds=outcome.seconds)
+            done.write(series.completion)
         outcomes.append(outcome)
     report, report_problem = None, None
     if any(outcome.status == "annotated" for outcome in outcomes):
@@ -222,15 +197,21 @@ def _annotate_series(
     job = f"{scope.partitions.name}_annotate"
     result = _execute(definitions, job, instance, partition_key=uid)
     seconds = time.monotonic() - started
-    checks = {evaluation.check_name: evaluation.passed for evaluation in result.get_asset_check_evaluations()}
+    checks = {evaluation.check_name: _verdict(evaluation) for evaluation in result.get_asset_check_evaluations()}
     if result.success:
         return SeriesOutcome(uid, "annotated", None, seconds, folder, checks)
-    if checks.get("fit") is False:
+    if checks.get("fit") == "fail":
         reasons = read_ct_record(folder.ct_record, require_fit=False).reasons
         return SeriesOutcome(uid, "unfit", "; ".join(reasons), seconds, folder, checks)
     reason = _failure(result)
     logger.error("series %s failed: %s", uid, reason)
     return SeriesOutcome(uid, "failed", reason, seconds, folder, checks)
+
+
+def _verdict(evaluation: dg.AssetCheckEvaluation) -> str:
+    """Return pass or fail, or what the check itself calls its outcome, such as not measurable."""
+    outcome = evaluation.metadata.get("outcome")
+    return str(outcome.value) if outcome is not None else "pass" if evaluation.passed else "fail"
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +33,15 @@ class Settings(BaseSettings):
         description="Where models stay loaded: in this process, or in resident Ray actors.",
     )
     ray_address: str = Field(default="auto", description="Address of the Ray cluster that holds the models.")
+
+    @field_validator("home")
+    @classmethod
+    def _local_folder(cls, value: str) -> str:
+        if "://" in value:
+            message = f"{value}: object stores are not supported yet; mount it, or give a local folder"
+            raise ValueError(message)
+        return str(Path(value).expanduser().resolve())
+
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Device of the models; auto takes CUDA where there is one."
     )

@@ -11,8 +11,8 @@ from rich.table import Table
 from ct_assets.bpr_json.record import read_body_part_record
 from ct_assets.collection import ORGANS, Collection
 from ct_assets.organ_seg.record import read_label_map_record
+from ct_assets.outcome import CohortOutcome, SeriesOutcome
 from ct_assets.provenance import DEMONSTRATION_NOTICE
-from ct_assets.run import CohortOutcome, SeriesOutcome
 from ct_assets.store.paths import SeriesFolder
 
 _UID_SHOWN = 16
@@ -107,17 +107,19 @@ def _table(annotated: list[SeriesOutcome], collection: Collection) -> Table:
     table.add_column("series", no_wrap=True)
     for organ in ORGANS.values():
         table.add_column(f"{organ} mL", justify="right")
-    for name in ("lung extent mm", "checks passed", "checks failed", "seconds"):
+    for name in ("lung extent mm", "checks passed", "checks failed", "not judged", "seconds"):
         table.add_column(name, justify="right")
     for series in annotated:
         assert series.folder is not None
-        failed = [name for name, passed in series.checks.items() if not passed]
+        failed = [name for name, outcome in series.checks.items() if outcome == "fail"]
+        open_checks = [name for name, outcome in series.checks.items() if outcome not in {"pass", "fail"}]
         table.add_row(
             f"…{series.series_instance_uid[-_UID_SHOWN:]}",
             *_volumes(series.folder, model),
             _lung_extent(series.folder),
-            str(len(series.checks) - len(failed)),
+            str(len(series.checks) - len(failed) - len(open_checks)),
             f"{len(failed)}: {', '.join(failed)}" if failed else "0",
+            f"{len(open_checks)}: {', '.join(open_checks)}" if open_checks else "0",
             "before" if series.reused else f"{series.seconds:.0f}",
         )
     return table

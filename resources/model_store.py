@@ -12,6 +12,9 @@ TRAINER_FOLDER = Path("Task055_SegTHOR") / "nnUNetTrainerV2__nnUNetPlansv2.1"
 """Folder of the SegTHOR model below a configuration, as nnU-Net v1 names it."""
 
 
+_MODEL_SUFFIXES = {".model", ".pkl", ".json", ".pt"}
+
+
 class ModelMissingError(FileNotFoundError):
     """Weights that are not installed; the message names the folder and how to get them."""
 
@@ -78,7 +81,7 @@ class ModelStore(dg.ConfigurableResource):
         folder : Path
             Folder of the model.
         """
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = sorted(path for path in folder.rglob("*") if path.suffix in _MODEL_SUFFIXES and path.is_file())
         return combined_digest(f"{path}|{path.stat().st_size}|{path.stat().st_mtime_ns}" for path in files)
 
     @property

@@ -21,20 +21,10 @@ class SeriesStore(dg.ConfigurableResource):
         ----------
         name : str
             Collection name.
-
-        Raises
-        ------
-        ValueError
-            If the root is no local folder.
         """
         if name in self.folders:
             return CollectionFolder(Path(self.folders[name]))
-        if "://" in self.root:
-            message = (
-                f"CT_ASSETS_HOME={self.root}: object stores are not supported yet; mount it or give a local folder"
-            )
-            raise ValueError(message)
-        return CollectionFolder(Path(self.root).expanduser().resolve() / name)
+        return CollectionFolder(Path(self.root) / name)
 
     def series(self, name: str, series_instance_uid: str) -> SeriesFolder:
         """Return the folder of one series.

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from ct_assets.cli import main
 from ct_assets.provenance import DEMONSTRATION_NOTICE
+from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT, LANDMARKS, QC, REGIONS, SHAPE_FEATURES
 
@@ -233,6 +234,27 @@ def test_a_missing_model_is_named_with_folder_and_remedy_before_anything_is_done
     assert str(model_home / "models/segthor/nnUNet/3d_fullres") in result.output
     assert "Zenodo record 4003545" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_an_object_store_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("CT_ASSETS_HOME", "gs://bucket/x")
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    result = CliRunner().invoke(main, ["demo", "--models-only"])
+    settings.cache_clear()
+    assert result.exit_code == 1
+    assert "CT_ASSETS_HOME" in result.output
+    assert "object stores are not supported yet" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_odd_arguments_are_no_trouble(shared_data, tmp_path, model_home):
+    """A configuration given twice counts once, and a dollar sign in a folder's name is just that."""
+    folder = tmp_path / "a$b"
+    shutil.copytree(shared_data / "real/odd_geometry/ct_missing_slice", folder, copy_function=shutil.copyfile)
+    result = _annotate(folder, "--out", tmp_path / "out", "--config", "2d", "--config", "2d")
+    assert result.exit_code == 1
+    assert "0 series annotated, 1 unfit, 0 failed" in result.output
 
 
 def test_the_help_teaches():

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ct_assets.bpr_json.bpreg_import import import_inference_model
 from ct_assets.device import use_cuda
+from ct_assets.provenance import ModelFormatError
 from ct_assets.store.digest import combined_digest, file_digest
 
 logger = logging.getLogger(__name__)
@@ -45,12 +46,18 @@ class BpregModel:
         Folder with model.pt, config.json and inference-settings.json.
     device : str
         auto, cpu or cuda.
+
+    Raises
+    ------
+    ModelFormatError
+        If model.pt does not hold every weight of the network.
     """
 
     def __init__(self, folder: Path, device: str) -> None:
         self.weights_digest = combined_digest(file_digest(folder / name) for name in _FILES)
         with _quiet():
             self._model = import_inference_model().InferenceModel(base_dir=f"{folder}/", gpu=use_cuda(device))
+            _require_all_weights(folder / "model.pt", self._model.model)
         logger.info("loaded %s", folder)
 
     def __call__(
@@ -79,6 +86,19 @@ class BpregModel:
         software = f"bpreg {importlib.metadata.version('bpreg')}, torch {importlib.metadata.version('torch')}"
         description = {"weights_digest": self.weights_digest, "software": software}
         return (result if isinstance(result, dict) else None), description
+
+
+def _require_all_weights(path: Path, network: Any) -> None:
+    """Refuse a file that does not hold every weight: bpreg would go on with random ones."""
+    import torch
+
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    missing = [name for name in network.state_dict() if name not in stored and not name.endswith("num_batches_tracked")]
+    if missing:
+        message = (
+            f"{path}: is not the body part regression network, {len(missing)} weights are missing ({missing[0]}, …)"
+        )
+        raise ModelFormatError(message)
 
 
 @contextlib.contextmanager

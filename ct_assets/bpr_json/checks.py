@@ -41,9 +41,9 @@ def bpr_json_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
             yield dg.AssetCheckResult(
                 check_name=check,
                 asset_key=key,
-                passed=flag is wanted,
+                passed=flag is None or flag is wanted,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"value": "not evaluated" if flag is None else str(flag)},
+                metadata={"outcome": "not evaluated" if flag is None else "pass" if flag is wanted else "fail"},
             )
 
     return [bpr_json_checks]

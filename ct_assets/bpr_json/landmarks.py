@@ -9,6 +9,9 @@ import numpy.typing as npt
 NOT_IN_VOLUME = "beyond the scored slices"
 """Reason of a landmark whose look-up value the valid scores do not reach."""
 
+BETWEEN_UNSCORED = "between slices without a valid score"
+"""Reason of a landmark whose look-up value is crossed where slices have no score."""
+
 AGAINST_GEOMETRY = "slice scores run against the geometry of the scan"
 """Reason of all landmarks when the scores fall towards the head."""
 
@@ -35,7 +38,7 @@ def locate_landmarks(
     The curve is taken over the slices with a valid score, from the feet up. A landmark lies where the curve crosses its
     look-up value upwards, linearly interpolated between the two slices; of several crossings on a curve that is not
     monotone, the middle one. Direction is geometry alone: a curve that falls towards the head locates nothing. A value
-    outside the curve is not located and never moved to the first or last slice.
+    outside the curve, or crossed where slices have no score, is not located and never moved to another slice.
 
     Parameters
     ----------
@@ -52,14 +55,16 @@ def locate_landmarks(
         One per landmark, by increasing look-up value.
     """
     ordered = sorted(lookup.items(), key=lambda item: (item[1], item[0]))
-    order = np.argsort(heights_mm)
-    order = order[np.isfinite(scores[order])]
+    rising = np.argsort(heights_mm)
+    scored = np.flatnonzero(np.isfinite(scores[rising]))
+    order = rising[scored]
     curve, heights = scores[order], heights_mm[order]
     if len(curve) < 2:
         return [Landmark(name, score, None, None, NO_SCORES) for name, score in ordered]
     if np.polyfit(heights, curve, 1)[0] <= 0:
         return [Landmark(name, score, None, None, AGAINST_GEOMETRY) for name, score in ordered]
-    return [_locate(name, score, curve, heights, order) for name, score in ordered]
+    neighbours = np.diff(scored) == 1
+    return [_locate(name, score, curve, heights, order, neighbours) for name, score in ordered]
 
 
 def _locate(
@@ -68,6 +73,7 @@ def _locate(
     curve: npt.NDArray[np.float64],
     heights: npt.NDArray[np.float64],
     order: npt.NDArray[np.int64],
+    neighbours: npt.NDArray[np.bool_],
 ) -> Landmark:
     crossings = np.flatnonzero((curve[:-1] <= score) & (score < curve[1:]))
     if score == curve[-1]:
@@ -75,6 +81,8 @@ def _locate(
     if not len(crossings):
         return Landmark(name, score, None, None, NOT_IN_VOLUME)
     below = int(crossings[len(crossings) // 2])
+    if not neighbours[below]:
+        return Landmark(name, score, None, None, BETWEEN_UNSCORED)
     fraction = (score - curve[below]) / (curve[below + 1] - curve[below])
     height = float(heights[below] + fraction * (heights[below + 1] - heights[below]))
     nearest = int(order[below if fraction <= 0.5 else below + 1])

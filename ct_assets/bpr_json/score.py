@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -14,6 +13,7 @@ import pandas as pd
 from ct_assets.bpr_json.landmarks import NO_SCORES, Landmark, locate_landmarks
 from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.ct_nifti.record import CtRecord, read_ct_record
+from ct_assets.ct_nifti.volume import load_hounsfield
 from ct_assets.dicom.codes import landmark_codes, region_codes
 from ct_assets.provenance import Provenance
 from ct_assets.store.atomic import write_text
@@ -49,10 +49,9 @@ def score(folder: SeriesFolder, provenance: dict[str, Any], predict: Predict) ->
         What bpr_record.json says.
     """
     record = read_ct_record(folder.ct_record)
-    image = nib.load(folder.ct_nifti)
-    affine = np.asarray(image.affine, dtype=np.float64)
     started = time.monotonic()
-    result, description = predict(np.asarray(image.dataobj).astype(np.int16), affine)
+    volume, affine = load_hounsfield(folder.ct_nifti)
+    result, description = predict(volume, affine)
     to_slice = _slice_of_score(len(record.slices), affine)
     scores = _scores(result, to_slice)
     located = _landmarks(result, scores, affine)

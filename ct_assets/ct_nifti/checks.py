@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import nibabel as nib
-import numpy as np
 
 from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.ct_nifti.volume import same_grid
+from ct_assets.ct_nifti.source import source_series
+from ct_assets.ct_nifti.verify import differences_from_dicom
 from ct_assets.partitions import Scope
+from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
 
 
@@ -31,12 +31,12 @@ def ct_nifti_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
                 asset=key,
                 blocking=True,
                 partitions_def=scope.partitions,
-                description="Size and affine of ct.nii.gz are those of the DICOM slices in ct.json.",
+                description="ct.nii.gz lies where DICOM says; first, middle and last slice have DICOM's pixels.",
             ),
         ],
     )
     def ct_nifti_checks(
-        context: dg.AssetCheckExecutionContext, series_store: SeriesStore
+        context: dg.AssetCheckExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
         folder = series_store.series(name, context.partition_key)
         record = read_ct_record(folder.ct_record, require_fit=False)
@@ -48,16 +48,17 @@ def ct_nifti_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
                 asset_key=key,
                 passed=False,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"outcome": "not evaluated: the series is unfit"},
+                metadata={"outcome": "not evaluated"},
             )
             return
-        image = nib.load(folder.ct_nifti)
-        matches = image.shape == record.shape and same_grid(image.affine, np.asarray(record.affine), record.shape)
+        store = series_store.collection(name)
+        series = source_series(store, dicom_source.folder(scope.collection), context.partition_key)
+        problems = differences_from_dicom(folder, record, series)
         yield dg.AssetCheckResult(
             check_name="geometry_matches_dicom",
             asset_key=key,
-            passed=bool(matches),
-            metadata={"shape": str(image.shape)},
+            passed=not problems,
+            metadata={"problems": "; ".join(problems) or "none"},
         )
 
     return [ct_nifti_checks]

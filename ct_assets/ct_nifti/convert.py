@@ -11,11 +11,12 @@ import numpy as np
 
 from ct_assets.ct_nifti.dcm2niix import Conversion, run_dcm2niix
 from ct_assets.ct_nifti.geometry import GeometryMismatchError, VoxelOrder, match_geometry
-from ct_assets.ct_nifti.record import CtRecord, SliceRecord
+from ct_assets.ct_nifti.record import CtRecord, SliceRecord, read_ct_record
 from ct_assets.dicom.series import CtSeries, InconsistentSeriesError, read_header
 from ct_assets.store.atomic import atomic_path
 from ct_assets.store.digest import combined_digest, file_digest
 from ct_assets.store.paths import SeriesFolder
+from ct_assets.store.record import RecordError
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ def convert(files: Sequence[Path], folder: SeriesFolder) -> CtRecord:
         If dcm2niix itself breaks.
     """
     source_digest = combined_digest(sorted(file_digest(path) for path in files))
+    if _source_of(folder) != source_digest:
+        folder.remove_derived()  # made from other files: nobody may take it for this series
     try:
         series = CtSeries.cached(files)
     except InconsistentSeriesError as error:
@@ -55,9 +58,17 @@ def convert(files: Sequence[Path], folder: SeriesFolder) -> CtRecord:
             record = _record(series, conversion, source_digest, folder)
     if not record.fit:
         logger.warning("series %s is unfit: %s", record.series_instance_uid, "; ".join(record.reasons))
-        folder.ct_nifti.unlink(missing_ok=True)
+        folder.remove_derived()
     record.write(folder.ct_record)
     return record
+
+
+def _source_of(folder: SeriesFolder) -> str | None:
+    """Return the digest of the files that the folder's content was made from; none if there is no sound record."""
+    try:
+        return read_ct_record(folder.ct_record, require_fit=False).source_digest
+    except (FileNotFoundError, RecordError):
+        return None
 
 
 def _record(series: CtSeries, conversion: Conversion, source_digest: str, folder: SeriesFolder) -> CtRecord:
@@ -94,7 +105,8 @@ def _record(series: CtSeries, conversion: Conversion, source_digest: str, folder
             flip_rows=order.flip_rows,
             slices=_slices(series, order),
         )
-    return CtRecord(**identity, fit=False, reasons=tuple(reasons))
+    complaints = [message for message in conversion.messages if message.lower().startswith("error")]
+    return CtRecord(**identity, fit=False, reasons=(*reasons, *complaints))
 
 
 def _slices(series: CtSeries, order: VoxelOrder) -> tuple[SliceRecord, ...]:

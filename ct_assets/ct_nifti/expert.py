@@ -1,5 +1,6 @@
 """Expert segmentations of a series, as masks on its grid."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pyarrow.parquet as pq
 
 from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord
-from ct_assets.ct_nifti.segmentation import read_expert
+from ct_assets.ct_nifti.segmentation import UnusableSegmentationError, read_expert
 from ct_assets.store.paths import CollectionFolder
+
+logger = logging.getLogger(__name__)
 
 
 def load_expert_masks(
@@ -33,10 +36,10 @@ def load_expert_masks(
     dict
         Organ, or "lungs", to mask of shape (columns, rows, slices); only what is there.
 
-    Raises
-    ------
-    UnusableSegmentationError
-        If a file does not lie on the grid of the series.
+    Notes
+    -----
+    A file that cannot be used, or a structure that an earlier file has drawn already, is left out with a warning: what
+    the models made does not depend on it, and what would be compared with it is then not evaluated.
     """
     if collection.expert is None:
         return {}
@@ -44,7 +47,13 @@ def load_expert_masks(
     rows = pq.read_table(store.cohort.cohort, columns=["expert_files"], filters=filters).to_pylist()
     masks: dict[str, npt.NDArray[np.bool_]] = {}
     for file in (rows[0]["expert_files"] or []) if rows else []:
-        found = read_expert(source / file, record, collection.expert.structures, collection.expert.lungs)
+        try:
+            found = read_expert(source / file, record, collection.expert.structures, collection.expert.lungs)
+        except UnusableSegmentationError as error:
+            logger.warning("expert segmentation left out: %s", error)
+            continue
         for name, mask in found.items():
-            masks[name] = masks[name] | mask if name in masks else mask
+            if name in masks:
+                logger.warning("expert segmentation %s: %s left out, another file has drawn it", file, name)
+            masks.setdefault(name, mask)
     return masks

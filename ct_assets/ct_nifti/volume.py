@@ -8,9 +8,6 @@ import numpy.typing as npt
 
 from ct_assets.store.atomic import atomic_path
 
-GEOMETRY_TOLERANCE_MM = 0.01
-"""Largest distance between corresponding voxel centres of two grids that count as the same, in mm."""
-
 
 def load_volume(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Read a NIfTI volume.
@@ -29,6 +26,26 @@ def load_volume(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.flo
     """
     image = nib.load(path)
     return np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine, dtype=np.float64)
+
+
+def load_hounsfield(path: Path) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
+    """Read a CT as the models take it: whole HU, limited to what 16 bits hold.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI file.
+
+    Returns
+    -------
+    volume : ndarray of int16, shape (columns, rows, slices)
+        HU, rounded; -32768 to 32767.
+    affine : ndarray of shape (4, 4)
+        Index to RAS, mm.
+    """
+    volume, affine = load_volume(path)
+    limits = np.iinfo(np.int16)
+    return np.clip(np.rint(volume), limits.min, limits.max).astype(np.int16), affine
 
 
 def load_label_map(path: Path) -> npt.NDArray[np.uint8]:
@@ -75,24 +92,3 @@ def save_label_map(labels: npt.NDArray[np.uint8], reference: Path, target: Path)
     image.header["descrip"] = b"ct-assets label map"
     with atomic_path(target) as temporary:
         nib.save(image, temporary)
-
-
-def same_grid(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], shape: tuple[int, ...]) -> bool:
-    """Tell whether two affines place the voxels of a grid in the same places.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (4, 4)
-        Index to RAS, mm.
-    shape : tuple of int
-        Size of the grid.
-
-    Returns
-    -------
-    bool
-        Whether no corner is further apart than `GEOMETRY_TOLERANCE_MM`.
-    """
-    corners = np.stack(np.meshgrid(*[[0, size - 1] for size in shape[:3]], indexing="ij"), axis=-1).reshape(-1, 3)
-    homogeneous = np.c_[corners, np.ones(len(corners))]
-    distances = np.linalg.norm((homogeneous @ (first - second).T)[:, :3], axis=1)
-    return bool(distances.max() <= GEOMETRY_TOLERANCE_MM)

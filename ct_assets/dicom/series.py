@@ -15,6 +15,10 @@ Vector = npt.NDArray[np.float64]
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 """SOP Class UID of classic single-frame CT images."""
 
+EQUAL_WITHIN = 1e-4
+"""Largest difference within a series of a direction cosine, or of a pixel spacing in mm."""
+
+_VALUES = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -131,16 +135,15 @@ class CtSeries:
         if not instances:
             message = "the series has no files"
             raise InconsistentSeriesError(message)
-        for keyword in ("SeriesInstanceUID", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"):
+        for keyword in ("SeriesInstanceUID", "StudyInstanceUID", "Rows", "Columns"):
             values = {str(instance.header.get(keyword)) for instance in instances}
             if len(values) > 1 or "None" in values:
                 fault = "is missing" if values == {"None"} else f"differs within the series ({len(values)} values)"
                 message = f"{keyword} {fault}"
                 raise InconsistentSeriesError(message)
-        for instance in instances:
-            if instance.header.get("ImagePositionPatient") is None:
-                message = f"ImagePositionPatient is missing in {instance.path}"
-                raise InconsistentSeriesError(message)
+        for keyword in ("ImageOrientationPatient", "PixelSpacing"):
+            _require_equal_numbers(keyword, instances)
+        _numbers("ImagePositionPatient", instances)
         normal = slice_normal(instances[0].header.ImageOrientationPatient)
         return cls(tuple(sorted(instances, key=lambda i: (float(i.origin @ normal), i.sop_instance_uid))))
 
@@ -195,6 +198,24 @@ class CtSeries:
     def ras_affine(self) -> Vector:
         """The same matrix to NIfTI's frame (RAS, mm), shape (4, 4)."""
         return np.asarray(_LPS_FROM_RAS @ self.affine)
+
+
+def _numbers(keyword: str, instances: Sequence[CtInstance]) -> Vector:
+    """Return an attribute of all instances as one array, shape (instances, values)."""
+    for instance in instances:
+        value = instance.header.get(keyword)
+        if value is None or len(value) != _VALUES[keyword]:
+            message = f"{keyword} is missing or has not {_VALUES[keyword]} values in {instance.path}"
+            raise InconsistentSeriesError(message)
+    return np.asarray([instance.header.get(keyword) for instance in instances], dtype=np.float64)
+
+
+def _require_equal_numbers(keyword: str, instances: Sequence[CtInstance]) -> None:
+    """Compare as numbers: `1` and `1.000` are the same, and so is what differs by less than it is written with."""
+    spread = float(np.ptp(_numbers(keyword, instances), axis=0).max())
+    if not spread <= EQUAL_WITHIN:
+        message = f"{keyword} differs within the series by up to {spread:g}"
+        raise InconsistentSeriesError(message)
 
 
 @lru_cache(maxsize=1)

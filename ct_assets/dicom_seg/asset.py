@@ -4,9 +4,8 @@ import dagster as dg
 
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.source import source_series
-from ct_assets.ct_nifti.volume import load_label_map
 from ct_assets.dicom_seg.writer import EmptySegmentationError, write_seg
-from ct_assets.organ_seg.record import read_label_map_record
+from ct_assets.organ_seg.record import read_label_map
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
@@ -34,10 +33,10 @@ def dicom_seg(scope: Scope) -> dg.AssetsDefinition:
         series = source_series(store, dicom_source.folder(collection), uid)
         metadata: dict[str, dg.MetadataValue] = {}
         for model in collection.models:
-            labels = load_label_map(folder.label_map(model))
+            labels, label_map = read_label_map(folder, model)
             target = folder.seg(model)
             try:
-                write_seg(series, record, labels, read_label_map_record(folder.label_map_record(model)), target)
+                write_seg(series, record, labels, label_map, target)
                 metadata[model] = dg.MetadataValue.path(str(target))
             except EmptySegmentationError as error:
                 target.unlink(missing_ok=True)

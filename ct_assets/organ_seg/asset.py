@@ -31,6 +31,7 @@ def organ_seg(scope: Scope) -> dg.AssetsDefinition:
         context.log.info("series %s", context.partition_key)
         folder = series_store.series(collection.name, context.partition_key)
         demonstration = bool(model_store.card(config.model).get("demonstration", False))
+        folder.remove_other_models(config.configurations)
         metadata: dict[str, dg.MetadataValue] = {}
         for configuration in config.configurations:
             weights = model_store.nnunet(config.model, configuration)

@@ -17,16 +17,14 @@ import numpy.typing as npt
 
 from ct_assets.device import use_cuda
 from ct_assets.organ_seg.safe_pickle import UnsafePickleError, load_pickle
+from ct_assets.provenance import ModelFormatError
 from ct_assets.store.digest import combined_digest, file_digest
 
 logger = logging.getLogger(__name__)
 
 _CHECKPOINT = "model_final_checkpoint.model"
+_POSTPROCESSING = "postprocessing.json"
 _TRAINERS = {"nnUNetTrainerV2"}
-
-
-class ModelFormatError(ValueError):
-    """A model folder that is not an nnU-Net v1 model; the message names the file."""
 
 
 def load_nnunet_model(
@@ -88,7 +86,7 @@ class NnunetModel:
         self.tta = tta
         self.step_size = step_size
         files = [folder / f"fold_{fold}" / _CHECKPOINT for fold in self.folds]
-        self.weights_digest = combined_digest(file_digest(path) for path in [*files, folder / "plans.pkl"])
+        self.weights_digest = _weights_digest(folder, files)
         self._trainer = _trainer(folder, files[0])
         self._weights = [_load_checkpoint(path) for path in files]
         logger.info("loaded %s, folds %s", folder, self.folds)
@@ -163,7 +161,7 @@ class NnunetModel:
             export.get("force_separate_z"),
             export.get("interpolation_order_z", 0),
         )
-        postprocessing = self._folder / "postprocessing.json"
+        postprocessing = self._folder / _POSTPROCESSING
         if postprocessing.is_file():
             classes, smallest = load_postprocessing(str(postprocessing))
             load_remove_save(str(target), str(target), classes, smallest)
@@ -200,6 +198,15 @@ def _folds(folder: Path, folds: tuple[int, ...] | None) -> tuple[int, ...]:
     return tuple(folds) if folds else present
 
 
+def _weights_digest(folder: Path, checkpoints: list[Path]) -> str:
+    """Digest what determines a prediction: weights, plans as the checkpoints carry them, postprocessing."""
+    files = [file for path in checkpoints for file in (path, path.with_suffix(".model.pkl"))]
+    postprocessing = folder / _POSTPROCESSING
+    return combined_digest(
+        file_digest(path) for path in [*files, *([postprocessing] if postprocessing.is_file() else [])]
+    )
+
+
 def _trainer(folder: Path, checkpoint: Path) -> Any:
     """Build the trainer, which owns network, plans and preprocessing, as nnunet's restore_model does, but safely."""
     with _quiet():
@@ -210,6 +217,7 @@ def _trainer(folder: Path, checkpoint: Path) -> Any:
             message = f"{checkpoint}.pkl: trainer {info.get('name')!r} is not supported; supported: {sorted(_TRAINERS)}"
             raise ModelFormatError(message)
         trainer = nnUNetTrainerV2(*info["init"])
+        trainer.print_to_log_file = lambda *_, **__: None  # nnunet would write a log into the model's folder
         trainer.process_plans(info["plans"])
         trainer.output_folder = trainer.output_folder_base = str(folder)
         trainer.initialize(training=False)

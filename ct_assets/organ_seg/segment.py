@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
 from ct_assets.collection import ORGANS, Organ
 from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.ct_nifti.volume import save_label_map
+from ct_assets.ct_nifti.volume import load_hounsfield, save_label_map
 from ct_assets.organ_seg.record import LabelMapRecord, OrganFinding
 from ct_assets.provenance import Provenance
 from ct_assets.store.digest import file_digest
@@ -43,10 +42,8 @@ def segment(folder: SeriesFolder, configuration: str, provenance: dict[str, Any]
         What organ_seg/<model>.json says. An organ that was not found has no voxels; that is no error.
     """
     record = read_ct_record(folder.ct_record)
-    image = nib.load(folder.ct_nifti)
     started = time.monotonic()
-    volume = np.asarray(image.dataobj).astype(np.int16)
-    labels, description = predict(volume, np.asarray(image.affine, dtype=np.float64))
+    labels, description = predict(*load_hounsfield(folder.ct_nifti))
     save_label_map(labels, folder.ct_nifti, folder.label_map(configuration))
     assert record.spacing_mm is not None
     result = LabelMapRecord(

@@ -21,12 +21,13 @@ _DESCRIPTIONS = {
 def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     """Return the checks of a collection's qc_report."""
     key, name = scope.key("qc_report"), scope.collection.name
+    rules = [rule for rule in _DESCRIPTIONS if rule is not Rule.DICE or scope.collection.expert]
 
     @dg.multi_asset_check(
         name=f"{'_'.join(key.path)}_checks",
         specs=[
             dg.AssetCheckSpec(str(rule), asset=key, partitions_def=scope.partitions, description=_DESCRIPTIONS[rule])
-            for rule in _DESCRIPTIONS
+            for rule in rules
         ],
     )
     def qc_report_checks(
@@ -35,7 +36,7 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         folder = series_store.series(name, context.partition_key)
         qc = QC.read(folder.qc_table)
         outcomes = rule_outcomes(qc)
-        for rule in _DESCRIPTIONS:
+        for rule in rules:
             outcome = outcomes.get(rule, Outcome.NOT_EVALUATED)
             judged = qc[qc["rule"] == str(rule)]
             failing = judged[judged["outcome"] == str(Outcome.FAIL)]

@@ -9,8 +9,8 @@ import pandas as pd
 from ct_assets.bpr_json.record import BodyPartRecord, read_body_part_record
 from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord, read_ct_record
-from ct_assets.ct_nifti.volume import load_label_map, load_volume
-from ct_assets.organ_seg.record import LabelMapRecord, read_label_map_record
+from ct_assets.ct_nifti.volume import load_volume
+from ct_assets.organ_seg.record import LabelMapRecord, read_label_map
 from ct_assets.provenance import Provenance
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.tables import LANDMARKS, REGIONS, SHAPE_FEATURES
@@ -96,7 +96,8 @@ def load_inputs(folder: SeriesFolder, collection: Collection, expert: ExpertMask
     """
     record = read_ct_record(folder.ct_record)
     ct, _ = load_volume(folder.ct_nifti)
-    label_maps = {model: load_label_map(folder.label_map(model)) for model in collection.models}
+    read = {model: read_label_map(folder, model) for model in collection.models}
+    label_maps = {model: labels for model, (labels, _) in read.items()}
     for name, array in {**label_maps, **(expert or {})}.items():
         if array.shape != ct.shape:
             message = f"{folder.path}: {name} of shape {array.shape} is not on the CT's grid of shape {ct.shape}"
@@ -106,7 +107,7 @@ def load_inputs(folder: SeriesFolder, collection: Collection, expert: ExpertMask
         record=record,
         ct=ct,
         label_maps=label_maps,
-        label_map_records={model: read_label_map_record(folder.label_map_record(model)) for model in collection.models},
+        label_map_records={model: label_map_record for model, (_, label_map_record) in read.items()},
         features=SHAPE_FEATURES.read(folder.shape_features),
         body_part=read_body_part_record(folder.bpr_record),
         landmarks=LANDMARKS.read(folder.landmarks),

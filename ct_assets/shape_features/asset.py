@@ -7,8 +7,7 @@ import pandas as pd
 from ct_assets.collection import ORGANS
 from ct_assets.ct_nifti.expert import load_expert_masks
 from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.ct_nifti.volume import load_label_map
-from ct_assets.organ_seg.record import read_label_map_record
+from ct_assets.organ_seg.record import read_label_map
 from ct_assets.partitions import Scope
 from ct_assets.shape_features.measure import measure_organs
 from ct_assets.store.tables import SHAPE_FEATURES
@@ -42,9 +41,9 @@ def shape_features(scope: Scope) -> dg.AssetsDefinition:
         affine = np.asarray(record.affine)
         tables = []
         for model in collection.models:
-            labels = load_label_map(folder.label_map(model))
+            labels, label_map = read_label_map(folder, model)
             masks = {organ: (label, labels == label) for label, organ in ORGANS.items()}
-            digest = read_label_map_record(folder.label_map_record(model)).provenance.weights_digest
+            digest = label_map.provenance.weights_digest
             tables.append(measure_organs(masks, affine, series_instance_uid=uid, model=model, weights_digest=digest))
         expert = load_expert_masks(collection, store, record, dicom_source.folder(collection))
         masks = {organ: (label, expert[organ]) for label, organ in ORGANS.items() if organ in expert}

@@ -1,5 +1,6 @@
 """The layout of the store: the name of every file that the platform makes."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +93,32 @@ class SeriesFolder:
     def qc_page(self) -> Path:
         """QC page of the series."""
         return self.path / "qc.html"
+
+    def remove_derived(self) -> None:
+        """Remove everything that was made from ct.nii.gz, and ct.nii.gz itself, but not ct.json."""
+        for path in sorted(self.path.rglob("*")):
+            if path.is_file() and path != self.ct_record:
+                path.unlink()
+
+    def remove_other_models(self, models: Collection[str]) -> None:
+        """Remove the label maps, SEGs and SRs of models that are no longer configured.
+
+        Parameters
+        ----------
+        models : collection of str
+            Models to keep.
+        """
+        kept = {path for model in models for path in self._files_of(model)}
+        for path in (
+            *self.path.glob("organ_seg/*"),
+            *self.path.glob("seg/*.dcm"),
+            *self.path.glob("sr/*_features.dcm"),
+        ):
+            if path not in kept:
+                path.unlink()
+
+    def _files_of(self, model: str) -> tuple[Path, ...]:
+        return self.label_map(model), self.label_map_record(model), self.seg(model), self.features_sr(model)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ct_assets.bpr_json.landmarks import AGAINST_GEOMETRY, NO_SCORES, NOT_IN_VOLUME, locate_landmarks
+from ct_assets.bpr_json.landmarks import AGAINST_GEOMETRY, BETWEEN_UNSCORED, NO_SCORES, NOT_IN_VOLUME, locate_landmarks
 
 LOOKUP = {"lung_start": 40.0, "Th5": 60.0, "lung_end": 75.0, "teeth": 95.0, "pelvis_start": 0.0}
 HEIGHTS = np.arange(50) * 5.0 - 100
@@ -68,3 +68,11 @@ def test_no_scores_locate_nothing():
 
 def test_landmarks_come_by_rising_look_up_value():
     assert list(_by_name(30 + HEIGHTS * 0.2)) == ["pelvis_start", "lung_start", "Th5", "lung_end", "teeth"]
+
+
+def test_a_landmark_between_unscored_slices_is_not_located():
+    scores = 30 + (HEIGHTS + 100) * 0.2
+    scores[5:20] = np.nan
+    found = _by_name(scores)
+    assert found["lung_start"].reason == BETWEEN_UNSCORED
+    assert found["Th5"].height_mm == pytest.approx(50)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from ct_assets.organ_seg.nnunet_model import ModelFormatError, NnunetModel
+from ct_assets.organ_seg.nnunet_model import NnunetModel
 from ct_assets.organ_seg.safe_pickle import UnsafePickleError, load_pickle
+from ct_assets.provenance import ModelFormatError
 
 
 class _Bomb:
