@@ -140,6 +140,7 @@ def register_series(
         How many were added, how many removed, and how many kept although they are not in the list.
     """
     added = removed = kept = 0
+    in_flight = _in_flight(instance) if remove else set()
     for scope in scopes(collection):
         name = scope.partitions.name
         assert name is not None
@@ -148,7 +149,7 @@ def register_series(
         new, gone = sorted(wanted - present), present - wanted
         for start in range(0, len(new), _CHUNK):
             instance.add_dynamic_partitions(name, new[start : start + _CHUNK])
-        removable = sorted(gone - _in_flight(instance)) if remove and gone else []
+        removable = sorted(gone - in_flight) if remove else []
         for uid in removable:
             instance.delete_dynamic_partition(name, uid)
         added, removed, kept = added + len(new), removed + len(removable), kept + len(gone) - len(removable)

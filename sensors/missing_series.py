@@ -3,11 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
 
 import dagster as dg
 
 from ct_assets.partitions import Scope
-from ct_assets.store.paths import CollectionFolder, SeriesFolder
+from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.tables import COHORT
 from resources.series_store import SeriesStore
 
 MAXIMUM_ATTEMPTS = 3
@@ -20,6 +23,7 @@ _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
 ]
 
 
@@ -52,20 +56,40 @@ def next_missing(
 def finished_series(store: CollectionFolder) -> set[str]:
     """Return the series of a collection that are annotated, or known to be unfit.
 
+    A series that was annotated when half of it had been copied is not finished: the cohort table has more of it now.
+
     Parameters
     ----------
     store : CollectionFolder
         The collection's folder.
     """
+    instances = _instances(store.cohort.cohort)
     finished = set()
     for folder in store.all_series():
-        if folder.qc_page.is_file() or _unfit(folder):
-            finished.add(folder.series_instance_uid)
+        uid, record = folder.series_instance_uid, folder.ct_record
+        fit, slices = _converted(record, record.stat().st_mtime_ns) if record.is_file() else (None, None)
+        grown = slices is not None and uid in instances and instances[uid] != slices
+        if (folder.qc_page.is_file() or fit is False) and not grown:
+            finished.add(uid)
     return finished
 
 
-def _unfit(folder: SeriesFolder) -> bool:
-    return folder.ct_record.is_file() and not json.loads(folder.ct_record.read_text(encoding="utf-8"))["fit"]
+def _instances(cohort: Path) -> dict[str, int]:
+    """Return the instances of each series in the cohort table; nothing before there is one."""
+    if not cohort.is_file():
+        return {}
+    table = COHORT.read(cohort)
+    return dict(zip(table["SeriesInstanceUID"], table["instances"], strict=True))
+
+
+@lru_cache(maxsize=100_000)
+def _converted(record: Path, _changed: int) -> tuple[bool | None, int | None]:
+    """Return whether ct.json calls its series fit, and its slices if it lists them; each version is read once."""
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        return content["fit"], len(content.get("slices", ())) or None
+    except (ValueError, KeyError):
+        return None, None  # damaged: one series, which the run names, must not stop the others
 
 
 def _series_of_runs(instance: dg.DagsterInstance, scope: Scope, statuses: list[dg.DagsterRunStatus]) -> list[str]:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.utils import make_new_run_id
 
 from ct_assets.collection import Collection, load_collections
 from ct_assets.definitions import collection_definitions, defs, resources
-from ct_assets.partitions import Scope, register_series, scopes, shard_of
+from ct_assets.partitions import Registered, Scope, register_series, scopes, shard_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -104,10 +106,36 @@ def test_shards_have_keys_and_partitions_of_their_own(sharded):
 def test_registering_makes_the_partitions_equal_to_the_selection(sharded):
     instance = dg.DagsterInstance.ephemeral()
     uids = [f"1.2.{number}" for number in range(60)]
-    assert register_series(instance, sharded, uids) == (60, 0)
-    assert register_series(instance, sharded, uids) == (0, 0)
-    assert register_series(instance, sharded, uids[:-2]) == (0, 2)
+    assert register_series(instance, sharded, uids) == Registered(added=60)
+    assert register_series(instance, sharded, uids) == Registered()
+    assert register_series(instance, sharded, uids[:-2]) == Registered(removed=2)
     for uid in uids[:-2]:
         name = Scope(sharded, shard_of(sharded, uid)).partitions.name
         assert name is not None
         assert instance.has_dynamic_partition(name, uid)
+
+
+def test_registering_a_list_that_may_lack_series_removes_none(sharded):
+    instance = dg.DagsterInstance.ephemeral()
+    register_series(instance, sharded, ["1.2.1", "1.2.2"])
+    assert register_series(instance, sharded, ["1.2.3"], remove=False) == Registered(added=1, kept=2)
+    assert register_series(instance, sharded, ["1.2.3"]) == Registered(removed=2)
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
+def test_a_partition_stays_while_a_run_of_it_is_unfinished(sharded, status):
+    instance = dg.DagsterInstance.ephemeral()
+    register_series(instance, sharded, ["1.2.1", "1.2.2"])
+    run = dg.DagsterRun(
+        job_name="chain",
+        run_id=make_new_run_id(),
+        status=dg.DagsterRunStatus[status],
+        tags={"dagster/partition": "1.2.1"},
+        remote_job_origin=RemoteJobOrigin(
+            RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("ct_assets"), "repository"), "chain"
+        ),
+    )
+    instance.add_run(run)
+    assert register_series(instance, sharded, []) == Registered(removed=1, kept=1)
+    instance.report_run_canceled(run)
+    assert register_series(instance, sharded, []) == Registered(removed=1)

@@ -5,7 +5,7 @@ import dagster as dg
 from ct_assets.cohort_table.header_index import index_folder, unreadable_files
 from ct_assets.cohort_table.manifest import manifest
 from ct_assets.cohort_table.selection import select
-from ct_assets.partitions import Scope, register_series
+from ct_assets.partitions import Registered, Scope, register_series
 from ct_assets.store.atomic import write_json
 from ct_assets.store.tables import COHORT, INSTANCES, SELECTION_FLOW
 from resources.dicom_source import DicomSource
@@ -37,7 +37,8 @@ def cohort_table(scope: Scope) -> dg.AssetsDefinition:
         SELECTION_FLOW.write(flow, folder.selection_flow)
         write_json(folder.manifest, manifest(cohort, instances, collection.name))
         selected = cohort.loc[cohort["selected"], "SeriesInstanceUID"].tolist()
-        added, removed = register_series(context.instance, collection, selected)
+        unreadable = unreadable_files(instances)
+        registered = register_series(context.instance, collection, selected, remove=unreadable.empty)
         context.log.info("%d of %d CT series selected: %s", len(selected), len(cohort), ", ".join(selected[:20]))
         excluded = cohort[~cohort["selected"]]
         return dg.MaterializeResult(
@@ -45,9 +46,10 @@ def cohort_table(scope: Scope) -> dg.AssetsDefinition:
                 "series_selected": len(selected),
                 "series_excluded": len(excluded),
                 "patients_selected": cohort.loc[cohort["selected"], "PatientID"].nunique(),
-                "partitions_added": added,
-                "partitions_removed": removed,
-                "unreadable_files": len(unreadable_files(instances)),
+                "partitions_added": registered.added,
+                "partitions_removed": registered.removed,
+                "partitions_kept": _kept(registered, len(unreadable)),
+                "unreadable_files": len(unreadable),
                 "selection_flow": dg.MetadataValue.md(flow.to_markdown(index=False)),
                 "excluded": dg.MetadataValue.md(
                     excluded[["SeriesInstanceUID", "reason"]].head(_ROWS_SHOWN).to_markdown(index=False)
@@ -57,3 +59,12 @@ def cohort_table(scope: Scope) -> dg.AssetsDefinition:
         )
 
     return cohort_table
+
+
+def _kept(registered: Registered, unreadable: int) -> str:
+    """Say why partitions of series that are no longer selected are still there: a failed read is no empty list."""
+    if not registered.kept:
+        return "none"
+    if unreadable:
+        return f"{registered.kept}: none is removed while {unreadable} files or folders cannot be read"
+    return f"{registered.kept}: runs of them are not finished"

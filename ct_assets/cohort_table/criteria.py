@@ -36,6 +36,17 @@ def _series_uid(rows: pd.DataFrame, _: Selection) -> str | None:
     return None
 
 
+def _identified(rows: pd.DataFrame, _: Selection) -> str | None:
+    uids = rows["SOPInstanceUID"]
+    faults = {
+        "SOPInstanceUID is missing": int(uids.isna().sum()),
+        "SOPInstanceUID is that of another image": int((uids.notna() & uids.duplicated(keep=False)).sum()),
+        "StudyInstanceUID is missing": int(rows["StudyInstanceUID"].isna().sum()),
+    }
+    found = [f"{fault} in {count} of {len(rows)} images" for fault, count in faults.items() if count]
+    return "; ".join(found) or None
+
+
 def _supported_class(rows: pd.DataFrame, _: Selection) -> str | None:
     others = sorted(set(rows["SOPClassUID"].fillna("missing")) - {CT_IMAGE_STORAGE})
     return (
@@ -159,8 +170,9 @@ def _no_gantry_tilt(rows: pd.DataFrame, _: Selection) -> str | None:
 
 CRITERIA: tuple[Criterion, ...] = (
     Criterion("series_uid", "has a valid SeriesInstanceUID", _series_uid),
+    Criterion("identified", "every image has a SOPInstanceUID of its own and a StudyInstanceUID", _identified),
     Criterion("supported_class", "is single-frame CT Image Storage", _supported_class),
-    Criterion("complete_files", "every file is complete", _complete_files),
+    Criterion("complete_files", "every file is complete and well-formed", _complete_files),
     Criterion("one_series", "the SeriesInstanceUID names one series", _one_series),
     Criterion("not_localizer", "is no localizer (ImageType)", _not_localizer),
     Criterion("not_derived", "is not derived from other images (ImageType)", _not_derived),

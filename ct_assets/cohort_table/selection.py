@@ -1,14 +1,17 @@
 """Selection: which CT series of a header index are annotated, and why the others are not."""
 
+import logging
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ct_assets.cohort_table.criteria import CRITERIA
-from ct_assets.collection import Collection
+from ct_assets.cohort_table.criteria import CRITERIA, Criterion
+from ct_assets.collection import Collection, Selection
 from ct_assets.dicom.series import slice_normal
 from ct_assets.store.tables import COHORT, SELECTION_FLOW
+
+logger = logging.getLogger(__name__)
 
 ONE_SERIES_PER_STUDY = "one_series_per_study"
 """Criterion that compares series; it is judged after those that look at one series alone."""
@@ -55,8 +58,8 @@ def select(instances: pd.DataFrame, collection: Collection) -> tuple[pd.DataFram
 def ct_images(instances: pd.DataFrame) -> pd.DataFrame:
     """Return the CT images of a header index, every SOPInstanceUID once.
 
-    The same instance in two places is one instance; the first file in sorted order stands for it. Files that share a
-    SOPInstanceUID but not their place in the patient are kept, so that the conflict shows.
+    The same instance in two places is one instance; the first file without a problem in sorted order stands for it.
+    Files that share a SOPInstanceUID but not their place in the patient are kept, so that the conflict shows.
 
     Parameters
     ----------
@@ -68,16 +71,18 @@ def ct_images(instances: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Rows with Modality CT.
     """
-    images = instances[instances["Modality"] == "CT"].sort_values("file")
+    images = instances[instances["Modality"] == "CT"]
+    images = images.sort_values("file")
+    images = images.sort_values("problem", key=lambda problem: problem.notna(), kind="stable")  # sound copies first
     place = (
         images["ImagePositionPatient"].map(str) + images["Rows"].map(str) + images["ImageOrientationPatient"].map(str)
     )
     identity = images["SOPInstanceUID"].fillna(images["file"]) + images["SeriesInstanceUID"].fillna("") + place
-    return images[~identity.duplicated()]
+    return images[~identity.duplicated()].sort_values("file")
 
 
 def _judge(uid: str, rows: pd.DataFrame, collection: Collection, experts: dict[str, list[str]]) -> dict[str, Any]:
-    failures = {c.name: reason for c in CRITERIA if (reason := c.judge(rows, collection.selection))}
+    failures = {c.name: reason for c in CRITERIA if (reason := _reason(c, rows, collection.selection))}
     first = rows.iloc[0]
     return {
         "collection": collection.name,
@@ -93,6 +98,15 @@ def _judge(uid: str, rows: pd.DataFrame, collection: Collection, experts: dict[s
         "reason": _in_words(list(failures.values())),
         "expert_files": experts.get(uid, []),
     }
+
+
+def _reason(criterion: Criterion, rows: pd.DataFrame, selection: Selection) -> str | None:
+    """Return why a series fails a criterion; one that breaks on it fails it, and the other series go on."""
+    try:
+        return criterion.judge(rows, selection)
+    except Exception as error:
+        logger.exception("criterion %s broke on %s", criterion.name, rows["file"].iloc[0])
+        return f"could not be judged: {criterion.name} ({type(error).__name__}: {error})"
 
 
 def _in_words(reasons: list[str]) -> str | None:
@@ -113,6 +127,7 @@ def _median_spacing(rows: pd.DataFrame) -> float | None:
 def _keep_one_per_study(cohort: pd.DataFrame) -> None:
     """Exclude all but one fit series of a study: most slices first, then the lowest UID."""
     fit = cohort[cohort["failed_criteria"].map(len) == 0]
+    fit = fit[fit["StudyInstanceUID"].notna()]  # series without a study have no study in common
     order = fit.sort_values(["instances", "SeriesInstanceUID"], ascending=[False, True])
     for index in order.index[order.duplicated("StudyInstanceUID")]:
         cohort.loc[index, "failed_criteria"].append(ONE_SERIES_PER_STUDY)
