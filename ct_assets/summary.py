@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ct_assets.bpr_json.record import read_body_part_record
@@ -35,23 +35,23 @@ def progress(stages: int) -> Iterator[Callable[[str, str], None]]:
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
         begun: dict[str, int] = {}
 
         def on_stage(uid: str, stage: str) -> None:
             name = f"series …{uid[-_UID_SHOWN:]}" if uid else "collection"
             if uid not in tasks:
                 for task in tasks.values():
-                    bar.update(task, completed=stages)  # type: ignore[arg-type]
+                    bar.update(task, completed=stages)
                 tasks[uid] = bar.add_task(name, total=stages)
             begun[uid] = begun.get(uid, -1) + 1
-            bar.update(tasks[uid], description=f"{name} {stage:<15}", completed=begun[uid])  # type: ignore[arg-type]
+            bar.update(tasks[uid], description=f"{name} {stage:<15}", completed=begun[uid])
             if not console.is_terminal:
                 console.print(f"{name}: {stage}", highlight=False, soft_wrap=True)
 
         yield on_stage
         for task in tasks.values():
-            bar.update(task, completed=stages)  # type: ignore[arg-type]
+            bar.update(task, completed=stages)
 
 
 def show(outcome: CohortOutcome, collection: Collection) -> None:

@@ -111,7 +111,7 @@ def test_runs_import_no_torch_because_the_models_are_resident(service, backfill)
         events = service.graphql(LOGS, id=run["runId"])["logsForRun"]["events"]
         messages = " ".join(event.get("message", "") for event in events)
         assert "in a resident actor" in messages
-        assert "loading load_nnunet_model" not in messages
+        assert "loading NnunetModel" not in messages
 
 
 def test_check_results_show_per_partition(service, selected, backfill):

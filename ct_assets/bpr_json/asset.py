@@ -32,7 +32,7 @@ def bpr_json(scope: Scope) -> dg.AssetsDefinition:
         folder = series_store.series(collection.name, context.partition_key)
         weights = model_store.bpreg(config.model)
         resident = Resident(
-            "ct_assets.bpr_json.bpreg_model:load_bpreg_model",
+            "ct_assets.bpr_json.bpreg_model:BpregModel",
             (("folder", str(weights)), ("device", settings().device)),
             version=model_store.fingerprint(weights),
         )

@@ -24,25 +24,12 @@ logger = logging.getLogger(__name__)
 _FILES = ("model.pt", "config.json", "inference-settings.json")
 
 
-def load_bpreg_model(folder: str, device: str) -> "BpregModel":
-    """Load a body part regression model.
-
-    Parameters
-    ----------
-    folder : str
-        Folder with model.pt, config.json and inference-settings.json.
-    device : str
-        auto, cpu or cuda.
-    """
-    return BpregModel(Path(folder), device)
-
-
 class BpregModel:
     """Scores slices and finds regions as bpreg does.
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or str
         Folder with model.pt, config.json and inference-settings.json.
     device : str
         auto, cpu or cuda.
@@ -53,7 +40,8 @@ class BpregModel:
         If model.pt does not hold every weight of the network.
     """
 
-    def __init__(self, folder: Path, device: str) -> None:
+    def __init__(self, folder: Path | str, device: str) -> None:
+        folder = Path(folder)
         self.weights_digest = combined_digest(file_digest(folder / name) for name in _FILES)
         with _quiet():
             self._model = import_inference_model().InferenceModel(base_dir=f"{folder}/", gpu=use_cuda(device))

@@ -36,7 +36,7 @@ def organ_seg(scope: Scope) -> dg.AssetsDefinition:
         for configuration in config.configurations:
             weights = model_store.nnunet(config.model, configuration)
             resident = Resident(
-                "ct_assets.organ_seg.nnunet_model:load_nnunet_model",
+                "ct_assets.organ_seg.nnunet_model:NnunetModel",
                 (
                     ("folder", str(weights)),
                     ("folds", config.folds),

@@ -27,38 +27,12 @@ _POSTPROCESSING = "postprocessing.json"
 _TRAINERS = {"nnUNetTrainerV2"}
 
 
-def load_nnunet_model(
-    folder: str, folds: tuple[int, ...] | None, tta: bool, step_size: float, device: str
-) -> "NnunetModel":
-    """Load an nnU-Net v1 model with all its folds.
-
-    Parameters
-    ----------
-    folder : str
-        Trainer folder that holds plans.pkl and fold_N.
-    folds : tuple of int, optional
-        Folds to average; none: all there are.
-    tta : bool
-        Average over mirrored inputs.
-    step_size : float
-        Sliding window step as a fraction of the patch.
-    device : str
-        auto, cpu or cuda.
-
-    Returns
-    -------
-    NnunetModel
-        The loaded model.
-    """
-    return NnunetModel(Path(folder), folds, tta=tta, step_size=step_size, device=device)
-
-
 class NnunetModel:
     """One configuration with its folds in memory.
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or str
         Trainer folder that holds plans.pkl and fold_N.
     folds : tuple of int, optional
         Folds to average; none: all there are.
@@ -78,9 +52,10 @@ class NnunetModel:
     """
 
     def __init__(
-        self, folder: Path, folds: tuple[int, ...] | None, *, tta: bool, step_size: float, device: str
+        self, folder: Path | str, folds: tuple[int, ...] | None, *, tta: bool, step_size: float, device: str
     ) -> None:
         _prepare_import(device)
+        folder = Path(folder)
         self._folder = folder
         self.folds = _folds(folder, folds)
         self.tta = tta

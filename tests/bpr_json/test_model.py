@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from ct_assets.bpr_json.bpreg_model import load_bpreg_model
+from ct_assets.bpr_json.bpreg_model import BpregModel
 from ct_assets.provenance import ModelFormatError
 
 
@@ -14,4 +14,4 @@ def test_missing_weights_are_refused(model_home, tmp_path):
     shutil.copytree(model_home / "models/demo/bpreg", folder)
     torch.save({"nothing.of.this.network": torch.zeros(3)}, folder / "model.pt")
     with pytest.raises(ModelFormatError, match=r"model\.pt: is not the body part regression network, \d+ weights"):
-        load_bpreg_model(str(folder), "cpu")
+        BpregModel(str(folder), "cpu")
