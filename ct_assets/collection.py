@@ -1,14 +1,16 @@
 """The Collection model: what one YAML file in `collections/` may say, with errors that name file, key and remedy."""
 
-import os
-import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from ct_assets.selection_settings import Selection, StrictSelection
 from ct_assets.settings import settings
+from ct_assets.source_settings import Source
+from ct_assets.yaml_model import CollectionError, Range, StrictModel
 
 Organ = Literal["esophagus", "heart", "trachea", "aorta"]
 Configuration = Literal["2d", "3d_lowres", "3d_fullres"]
@@ -21,69 +23,7 @@ DEMONSTRATION_MODEL = "demo"
 """Name of the demonstration models in the model store."""
 
 
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-class CollectionError(ValueError):
-    """A collection YAML that cannot be used; the message names the file, the key and what is allowed."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FolderSource(_Strict):
-    """DICOM files below a folder."""
-
-    kind: Literal["folder"]
-    path: str = Field(description="Folder; ${CT_ASSETS_HOME} and other environment variables are expanded.")
-
-    @property
-    def folder(self) -> Path:
-        """The folder with its variables expanded."""
-        return Path(_expand(self.path)).expanduser()
-
-
-class IdcSource(_Strict):
-    """A collection of the NCI Imaging Data Commons, read from a local mirror of its files."""
-
-    kind: Literal["idc"]
-    collection_id: str = Field(description="IDC's collection_id, such as nsclc_radiomics.")
-    mirror: str = Field(description="Folder that holds the downloaded DICOM files; variables are expanded.")
-
-    @property
-    def folder(self) -> Path:
-        """The mirror with its variables expanded."""
-        return Path(_expand(self.mirror)).expanduser()
-
-
-Source = Annotated[FolderSource | IdcSource, Field(discriminator="kind")]
-
-
-def _rising(value: tuple[float, float]) -> tuple[float, float]:
-    if not value[0] < value[1]:
-        message = "the first of the two must be the smaller"
-        raise ValueError(message)
-    return value
-
-
-Range = Annotated[tuple[float, float], AfterValidator(_rising)]
-
-
-class Selection(_Strict):
-    """Which series are fit for annotation."""
-
-    minimum_slices: int = Field(default=20, ge=2, description="Fewest slices of a fit series.")
-    slice_thickness_mm: Range | None = Field(
-        default=None, description="Smallest and largest slice thickness in mm; none: any."
-    )
-    spacing_tolerance: float = Field(
-        default=0.01, gt=0, lt=0.5, description="Largest relative deviation of a slice gap from the median gap."
-    )
-    one_series_per_study: bool = Field(default=False, description="Keep one series of each study.")
-
-
-class OrganSegmentation(_Strict):
+class OrganSegmentation(StrictModel):
     """Which nnU-Net v1 models segment the organs."""
 
     model: str = Field(description="Model folder below <root>/models: demo or segthor.", pattern=r"^[a-z0-9_]+$")
@@ -103,13 +43,13 @@ class OrganSegmentation(_Strict):
         return value
 
 
-class BodyPartRegression(_Strict):
+class BodyPartRegression(StrictModel):
     """Which body part regression model scores the slices."""
 
     model: str = Field(description="Model folder below <root>/models: demo or bpr_public.", pattern=r"^[a-z0-9_]+$")
 
 
-class Expert(_Strict):
+class Expert(StrictModel):
     """Expert segmentations, found as DICOM SEG that refer to the CT series."""
 
     series_description: str = Field(default="Segmentation", description="SeriesDescription of the expert's SEG.")
@@ -117,7 +57,7 @@ class Expert(_Strict):
     lungs: tuple[str, ...] = Field(default=(), description="SegmentLabels that together are the lungs.")
 
 
-class QualityControl(_Strict):
+class QualityControl(StrictModel):
     """Thresholds of the rules; outside them a check asks for review."""
 
     dice_minimum: dict[Organ, float] = Field(
@@ -138,7 +78,7 @@ class QualityControl(_Strict):
     )
 
 
-class Schedule(_Strict):
+class Schedule(StrictModel):
     """When the next missing series are asked for."""
 
     cron: str = Field(
@@ -149,14 +89,14 @@ class Schedule(_Strict):
     batch: int = Field(default=25, ge=1, le=1000, description="Series asked for at a time.")
 
 
-class Collection(_Strict):
+class Collection(StrictModel):
     """One image collection: where its DICOM is, how it is selected, which models annotate it, how QC judges it."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Name in asset keys and paths.")
     title: str
     demonstration: bool = Field(default=False, description="Made by demonstration models: everything says so.")
     source: Source
-    selection: Selection = Selection()
+    selection: Selection = StrictSelection()
     organ_segmentation: OrganSegmentation
     body_part_regression: BodyPartRegression
     expert: Expert | None = None
@@ -241,32 +181,48 @@ def load_collections(folder: Path | None = None) -> list[Collection]:
     return [load_collection(path) for path in sorted(folder.glob("*.yaml"))]
 
 
-def _expand(path: str) -> str:
-    known = {**os.environ, "CT_ASSETS_HOME": settings().home}
-    unset = [name for name in _VARIABLE.findall(path) if name not in known]
-    if unset:
-        message = f"environment variable {unset[0]} is not set; it is needed for the path {path}"
-        raise CollectionError(message)
-    return _VARIABLE.sub(lambda match: known[match[1]], path)
-
-
 def _explain(content: dict[str, Any], problem: Any) -> str:
     """Say which key is wrong and what is allowed there."""
-    location = [str(part) for part in problem["loc"] if str(part) not in {"folder", "idc"} or part in content]
-    text = f"key {'.'.join(location) or 'demonstration'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    location = _location(content, problem["loc"])
     if problem["type"] == "extra_forbidden":
-        allowed = _allowed_keys(location[:-1])
+        allowed = sorted({name for model in _models(location[:-1]) for name in model.model_fields})
         return f"key {'.'.join(location)}: unknown; allowed here: {', '.join(allowed)}"
+    text = f"key {'.'.join(location) or 'demonstration'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
     given = problem.get("input")
     return f"{text} (given: {given!r})" if isinstance(given, str | int | float | bool) else text
 
 
-def _allowed_keys(location: list[str]) -> list[str]:
-    model: type[BaseModel] = Collection
+def _location(content: Any, path: tuple[str | int, ...]) -> list[str]:
+    """Return the keys of a path in the YAML; the names of alternatives, which pydantic puts between, are not in it."""
+    location: list[str] = []
+    for place, part in enumerate(path):
+        last = place == len(path) - 1
+        if isinstance(content, dict) and part not in content and not last and str(part) in _ALTERNATIVES:
+            continue
+        location.append(str(part))
+        if isinstance(content, dict):
+            content = content.get(part)
+        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
+            content = content[part]
+        else:
+            content = None
+    return location
+
+
+_ALTERNATIVES = {"folder", "idc", "bigquery", "strict", "published"}
+
+
+def _models(location: list[str]) -> list[type[BaseModel]]:
+    """Return the models that may stand at a place in the YAML."""
+    found: list[type[BaseModel]] = [Collection]
     for part in location:
-        if part == "source":
-            return sorted({*FolderSource.model_fields, *IdcSource.model_fields})
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
-    return sorted(model.model_fields)
+        fields = [model.model_fields[part] for model in found if part in model.model_fields]
+        found = [model for field in fields for model in _models_in(field.annotation)] or found
+    return found
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

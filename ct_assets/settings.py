@@ -33,6 +33,14 @@ class Settings(BaseSettings):
         description="Where models stay loaded: in this process, or in resident Ray actors.",
     )
     ray_address: str = Field(default="auto", description="Address of the Ray cluster that holds the models.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Device of the models; auto takes CUDA where there is one."
+    )
+
+    s3_endpoint: str | None = Field(default=None, description="Address of an S3 server; default: AWS.")
+    gcs_endpoint: str | None = Field(default=None, description="Address of a GCS server; default: Google Cloud.")
+    bigquery_project: str | None = Field(default=None, description="Google Cloud project that BigQuery bills.")
+    bigquery_maximum_gb: float = Field(default=500.0, gt=0, description="Most that one BigQuery query may read, in GB.")
 
     @field_validator("home")
     @classmethod
@@ -41,10 +49,6 @@ class Settings(BaseSettings):
             message = f"{value}: object stores are not supported yet; mount it, or give a local folder"
             raise ValueError(message)
         return str(Path(value).expanduser().resolve())
-
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="Device of the models; auto takes CUDA where there is one."
-    )
 
 
 @lru_cache(maxsize=1)

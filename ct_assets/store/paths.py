@@ -143,9 +143,24 @@ class CohortFolder:
         return self.path / "selection_flow.parquet"
 
     @property
+    def characteristics(self) -> Path:
+        """Patients, studies and series before and after the selection."""
+        return self.path / "characteristics.parquet"
+
+    @property
+    def remote_series(self) -> Path:
+        """Where the files of the selected series can be fetched."""
+        return self.path / "remote_series.parquet"
+
+    @property
     def manifest(self) -> Path:
-        """Selected series with their files, sizes and digests."""
+        """Selected series with their files and sizes, and where they come from."""
         return self.path / "manifest.json"
+
+    @property
+    def s5cmd_manifest(self) -> Path:
+        """The same as commands for s5cmd."""
+        return self.path / "manifest.s5cmd"
 
     @property
     def qc_table(self) -> Path:

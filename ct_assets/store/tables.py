@@ -28,12 +28,12 @@ class Table:
         fields = [pa.field(name, kind) for name, kind in self.columns.items()]
         return pa.schema(fields, metadata={"table": self.name, "schema_version": str(self.version)})
 
-    def write(self, frame: pd.DataFrame, path: Path) -> None:
-        """Write rows atomically; the frame must have exactly this table's columns, in any order.
+    def write(self, rows: pd.DataFrame | pa.Table, path: Path) -> None:
+        """Write rows atomically; they must have exactly this table's columns, in any order.
 
         Parameters
         ----------
-        frame : DataFrame
+        rows : DataFrame or pyarrow.Table
             Rows.
         path : Path
             File to write.
@@ -45,11 +45,14 @@ class Table:
         KeyError
             If a column is missing or unknown.
         """
-        if set(frame.columns) != set(self.columns):
-            difference = sorted(set(frame.columns) ^ set(self.columns))
-            message = f"{path.name}: columns missing or unknown: {', '.join(difference)}"
+        names = set(rows.column_names if isinstance(rows, pa.Table) else rows.columns)
+        if names != set(self.columns):
+            message = f"{path.name}: columns missing or unknown: {', '.join(sorted(names ^ set(self.columns)))}"
             raise KeyError(message)
-        table = pa.Table.from_pandas(frame[list(self.columns)], schema=self.schema, preserve_index=False)
+        if isinstance(rows, pa.Table):
+            table = rows.select(list(self.columns)).cast(self.schema)
+        else:
+            table = pa.Table.from_pandas(rows[list(self.columns)], schema=self.schema, preserve_index=False)
         table = table.replace_schema_metadata(self.schema.metadata)
         with atomic_path(path) as temporary:
             pq.write_table(table, temporary, compression="zstd")
@@ -72,6 +75,22 @@ class Table:
         ValueError
             If the file is another table or another version.
         """
+        frame: pd.DataFrame = self.read_arrow(path).to_pandas()
+        return frame
+
+    def read_arrow(self, path: Path) -> pa.Table:
+        """Read rows as an Arrow table, which holds lists and many rows in less memory.
+
+        Parameters
+        ----------
+        path : Path
+            File that `write` made.
+
+        Raises
+        ------
+        ValueError
+            If the file is another table or another version.
+        """
         table = pq.read_table(path)
         metadata = table.schema.metadata or {}
         found = (metadata.get(b"table", b"").decode(), metadata.get(b"schema_version", b"").decode())
@@ -81,8 +100,7 @@ class Table:
                 f"version {self.version}; materialize the asset again"
             )
             raise ValueError(message)
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
+        return table
 
     def empty(self) -> pd.DataFrame:
         """Return a frame with this table's columns and no rows."""
@@ -94,7 +112,7 @@ _SERIES = {"collection": _TEXT, "PatientID": _TEXT, "StudyInstanceUID": _TEXT, "
 
 INSTANCES = Table(
     "instances",
-    1,
+    2,
     {
         "PatientID": _TEXT,
         "StudyInstanceUID": _TEXT,
@@ -104,26 +122,29 @@ INSTANCES = Table(
         "Modality": _TEXT,
         "SeriesDescription": _TEXT,
         "ImageType": pa.list_(_TEXT),
-        "ImagePositionPatient": pa.list_(_REAL),
-        "ImageOrientationPatient": pa.list_(_REAL),
-        "PixelSpacing": pa.list_(_REAL),
-        "SliceThickness": _REAL,
+        "ImagePositionPatient": pa.list_(_TEXT),
+        "ImageOrientationPatient": pa.list_(_TEXT),
+        "PixelSpacing": pa.list_(_TEXT),
+        "SliceThickness": _TEXT,
         "Rows": _WHOLE,
         "Columns": _WHOLE,
         "NumberOfFrames": _WHOLE,
         "FrameOfReferenceUID": _TEXT,
         "ReferencedSeriesInstanceUID": _TEXT,
+        "instance_size": _WHOLE,
         "file": _TEXT,
-        "file_size": _WHOLE,
+        "file_mtime_ns": _WHOLE,
         "problem": _TEXT,
+        "copy_of": _TEXT,
     },
 )
-"""Header index, one row per file: columns of IDC's `dicom_all`, then `file` (relative to the source), its size in
-bytes and, for a file that cannot be used, the problem."""
+"""Header index, one row per file. Columns and types are those of IDC's `dicom_all`, decimal strings as they are
+written, `instance_size` in bytes. Then `file` (relative to the source) with its modification time; for a file that
+cannot be used, the `problem`; for a further copy of an instance, the file it is a `copy_of`."""
 
 COHORT = Table(
     "cohort",
-    1,
+    2,
     {
         **_SERIES,
         "SeriesDescription": _TEXT,
@@ -132,17 +153,51 @@ COHORT = Table(
         "slice_spacing_mm": _REAL,
         "slice_thickness_mm": _REAL,
         "selected": pa.bool_(),
+        "decided": pa.bool_(),
         "failed_criteria": pa.list_(_TEXT),
+        "not_evaluated": pa.list_(_TEXT),
         "reason": _TEXT,
         "expert_files": pa.list_(_TEXT),
+        "series_size": _WHOLE,
     },
 )
-"""One row per series: whether it is selected, every criterion it failed, and the reasons in words."""
+"""One row per series: whether it is selected, every criterion it failed or that could not be evaluated, the reasons in
+words. `decided`: on the headers of its images; a selected series that is not is preselected on series metadata and
+decided after download. `expert_files`: files, or folders of files, of expert segmentations, relative to the source.
+`series_size` in bytes."""
+
+REMOTE_SERIES = Table(
+    "remote_series",
+    1,
+    {
+        "SeriesInstanceUID": _TEXT,
+        "Modality": _TEXT,
+        "crdc_series_uuid": _TEXT,
+        "url": _TEXT,
+        "instances": _WHOLE,
+        "series_size": _WHOLE,
+    },
+)
+"""Where the files of the selected series, and of the expert segmentations of them, are in a public bucket: one row per
+series. `url`: folder of its objects; `series_size` in bytes."""
 
 SELECTION_FLOW = Table(
-    "selection_flow", 1, {"step": _WHOLE, "criterion": _TEXT, "description": _TEXT, "series_left": _WHOLE}
+    "selection_flow",
+    2,
+    {
+        "step": _WHOLE,
+        "criterion": _TEXT,
+        "description": _TEXT,
+        "series_left": _WHOLE,
+        "failed": _WHOLE,
+        "not_evaluated": _WHOLE,
+    },
 )
-"""Series left after each criterion, in order."""
+"""Series left after each criterion, in order (paper, figure S1): those that failed none so far. `failed` and
+`not_evaluated`: of all series, those that fail this criterion, and those of which it could not be evaluated."""
+
+CHARACTERISTICS = Table("characteristics", 1, {"characteristic": _TEXT, "before": _WHOLE, "after": _WHOLE})
+"""Patients, studies and series before and after the selection (paper, table 1), and instances and bytes."""
 
 LANDMARKS = Table(
     "landmarks",
