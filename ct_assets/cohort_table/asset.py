@@ -2,16 +2,16 @@
 
 import dagster as dg
 
-from ct_assets.cohort_table.header_index import index_folder, unreadable_files
-from ct_assets.cohort_table.manifest import manifest
-from ct_assets.cohort_table.selection import select
+from ct_assets.cohort_table.changes import changes, selected_before
+from ct_assets.cohort_table.display import changes_markdown, characteristics_markdown, excluded_markdown, flow_markdown
+from ct_assets.cohort_table.index.header_index import unreadable_files
+from ct_assets.cohort_table.source.of_collection import judged_series, previous_index
+from ct_assets.cohort_table.write import write_cohort
 from ct_assets.partitions import Registered, Scope, register_series
-from ct_assets.store.atomic import write_json
-from ct_assets.store.tables import COHORT, INSTANCES, SELECTION_FLOW
+from ct_assets.store.tables import CHARACTERISTICS, SELECTION_FLOW
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
-
-_ROWS_SHOWN = 50
+from resources.warehouse import Warehouse
 
 
 def cohort_table(scope: Scope) -> dg.AssetsDefinition:
@@ -21,40 +21,47 @@ def cohort_table(scope: Scope) -> dg.AssetsDefinition:
     @dg.asset(
         key=scope.cohort_key("cohort_table"),
         group_name=scope.group,
-        kinds={"dicom", "parquet"},
+        kinds={"dicom", "parquet", "bigquery" if collection.source.kind == "bigquery" else "duckdb"},
         pool="cpu",
-        code_version="1",
+        code_version="2",
         description="Selected and excluded CT series with the reasons; registers one partition per selected series.",
     )
     def cohort_table(
-        context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
+        context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore, warehouse: Warehouse
     ) -> dg.MaterializeResult:
-        instances = index_folder(dicom_source.folder(collection))
-        cohort, flow = select(instances, collection)
         folder = series_store.collection(collection.name).cohort
-        INSTANCES.write(instances, folder.instances)
-        COHORT.write(cohort, folder.cohort)
-        SELECTION_FLOW.write(flow, folder.selection_flow)
-        write_json(folder.manifest, manifest(cohort, instances, collection.name))
+        before = selected_before(folder.cohort)
+        judged = judged_series(
+            collection,
+            dicom_source.folder(collection),
+            warehouse=warehouse,
+            index_file=dicom_source.idc_index_file,
+            previous=previous_index(folder.instances),
+        )
+        cohort = write_cohort(judged, collection, folder)
         selected = cohort.loc[cohort["selected"], "SeriesInstanceUID"].tolist()
-        unreadable = unreadable_files(instances)
-        registered = register_series(context.instance, collection, selected, remove=unreadable.empty)
+        unreadable = 0 if judged.instances is None else len(unreadable_files(judged.instances))
+        registered = register_series(context.instance, collection, selected, remove=not unreadable)
         context.log.info("%d of %d CT series selected: %s", len(selected), len(cohort), ", ".join(selected[:20]))
-        excluded = cohort[~cohort["selected"]]
         return dg.MaterializeResult(
             metadata={
                 "series_selected": len(selected),
-                "series_excluded": len(excluded),
+                "of_them_preselected": int((cohort["selected"] & ~cohort["decided"]).sum()),
+                "series_excluded": len(cohort) - len(selected),
                 "patients_selected": cohort.loc[cohort["selected"], "PatientID"].nunique(),
+                "selection_flow": dg.MetadataValue.md(flow_markdown(SELECTION_FLOW.read(folder.selection_flow))),
+                "characteristics": dg.MetadataValue.md(
+                    characteristics_markdown(CHARACTERISTICS.read(folder.characteristics))
+                ),
+                "changes": dg.MetadataValue.md(changes_markdown(changes(before, cohort))),
                 "partitions_added": registered.added,
                 "partitions_removed": registered.removed,
-                "partitions_kept": _kept(registered, len(unreadable)),
-                "unreadable_files": len(unreadable),
-                "selection_flow": dg.MetadataValue.md(flow.to_markdown(index=False)),
-                "excluded": dg.MetadataValue.md(
-                    excluded[["SeriesInstanceUID", "reason"]].head(_ROWS_SHOWN).to_markdown(index=False)
-                ),
+                "partitions_kept": _kept(registered, unreadable),
+                "unreadable_files": unreadable,
+                "excluded": dg.MetadataValue.md(excluded_markdown(cohort)),
+                "notes": "\n".join(judged.notes) or "none",
                 "cohort": dg.MetadataValue.path(str(folder.cohort)),
+                "manifest": dg.MetadataValue.path(str(folder.manifest)),
             }
         )
 

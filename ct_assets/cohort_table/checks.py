@@ -1,8 +1,9 @@
-"""Checks of cohort_table: something is selected, and every file could be read."""
+"""Checks of cohort_table: something is selected, every file could be read, every series is decided."""
 
 import dagster as dg
 
-from ct_assets.cohort_table.header_index import unreadable_files
+from ct_assets.cohort_table.index.header_index import unreadable_files
+from ct_assets.cohort_table.source.of_collection import previous_index
 from ct_assets.partitions import Scope
 from ct_assets.store.tables import COHORT, INSTANCES
 from resources.series_store import SeriesStore
@@ -25,11 +26,25 @@ def cohort_table_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=key, description="Every file that claims to be DICOM can be read.")
     def files_readable(series_store: SeriesStore) -> dg.AssetCheckResult:
-        bad = unreadable_files(INSTANCES.read(series_store.collection(name).cohort.instances))
+        index = previous_index(series_store.collection(name).cohort.instances)
+        bad = unreadable_files(INSTANCES.schema.empty_table() if index is None else index)
         return dg.AssetCheckResult(
             passed=bad.empty,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"unreadable": len(bad), "files": dg.MetadataValue.md(bad.head(_FILES_SHOWN).to_markdown())},
         )
 
-    return [any_selected, files_readable]
+    @dg.asset_check(asset=key, description="Every criterion was evaluated on the headers of every selected series.")
+    def decided_on_headers(series_store: SeriesStore) -> dg.AssetCheckResult:
+        cohort = COHORT.read(series_store.collection(name).cohort.cohort)
+        waiting = cohort[cohort["selected"] & ~cohort["decided"]]
+        return dg.AssetCheckResult(
+            passed=waiting.empty,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "preselected": len(waiting),
+                "remedy": "ct_nifti fetches a preselected series and decides it; materialize cohort_table again then",
+            },
+        )
+
+    return [any_selected, files_readable, decided_on_headers]

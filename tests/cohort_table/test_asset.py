@@ -5,12 +5,16 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster_gcp import BigQueryResource
 
 from ct_assets.cohort_table.asset import cohort_table
 from ct_assets.collection import Collection
 from ct_assets.partitions import Scope, register_series
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
+from resources.warehouse import Warehouse
+
+WAREHOUSE = Warehouse(bigquery=BigQueryResource())
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def scope(source) -> Scope:
 
 
 def _materialize(scope: Scope, instance: dg.DagsterInstance, store: Path) -> dict[str, object]:
-    resources = {"dicom_source": DicomSource(), "series_store": SeriesStore(root=str(store))}
+    resources = {"dicom_source": DicomSource(), "series_store": SeriesStore(root=str(store)), "warehouse": WAREHOUSE}
     result = dg.materialize([cohort_table(scope)], instance=instance, resources=resources)
     (event,) = result.asset_materializations_for_node("mine__cohort_table")
     return {name: value.value for name, value in event.metadata.items()}

@@ -2,37 +2,28 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
+from ct_assets.cohort_table.index.header_index import index_folder, unreadable_files
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from ct_assets.cohort_table import selection
-from ct_assets.cohort_table.criteria import Criterion
-from ct_assets.cohort_table.header_index import index_folder, unreadable_files
-from ct_assets.cohort_table.selection import ct_images, select
+from ct_assets.cohort_table.criteria import judge, strict
+from ct_assets.cohort_table.manifest import series_files
 from ct_assets.collection import Collection
 from ct_assets.dicom.series import CT_IMAGE_STORAGE
 from ct_assets.store.tables import COHORT, INSTANCES
+from tests.cohort_table.cohorts import collection_of, selected
 
 SLICES = 8
 
 
-def _collection(**chosen: object) -> Collection:
-    return Collection.model_validate(
-        {
-            "name": "mine",
-            "title": "Mine",
-            "demonstration": True,
-            "source": {"kind": "folder", "path": "/unused"},
-            "selection": {"minimum_slices": 5, **chosen},
-            "organ_segmentation": {"model": "demo"},
-            "body_part_regression": {"model": "demo"},
-        }
-    )
+def _lenient(**chosen: object) -> Collection:
+    return collection_of(**{"minimum_slices": 5, **chosen})
 
 
 def _write_series(folder: Path, uid: str, syntax: str = ExplicitVRLittleEndian) -> list[Path]:
@@ -81,7 +72,7 @@ def _set_raw(path: Path, keyword: str, text: str) -> None:
 def _judged(folder: Path, tmp_path: Path, **chosen: object):
     """Index, select and write, as the asset does; return the cohort by series."""
     instances = index_folder(folder)
-    cohort, _ = select(instances, _collection(**chosen))
+    cohort, _ = selected(instances, _lenient(**chosen))
     INSTANCES.write(instances, tmp_path / "instances.parquet")
     COHORT.write(cohort, tmp_path / "cohort.parquet")
     return cohort.set_index("SeriesInstanceUID")
@@ -127,31 +118,29 @@ def test_a_file_with_two_series_uids_is_told_and_its_series_has_a_gap(source, tm
 
 def test_a_description_with_a_backslash_is_a_description(source):
     _set_raw(source / "bad/3.dcm", "SeriesDescription", "lung\\B60")
-    rows = index_folder(source).set_index("file")
+    rows = index_folder(source).to_pandas().set_index("file")
     assert rows.loc["bad/3.dcm", "SeriesDescription"] == "lung\\B60"
     assert rows["problem"].isna().all()
 
 
-def test_a_criterion_that_breaks_on_one_series_stops_no_other(source, tmp_path, monkeypatch):
-    def breaks(rows, _):
-        if rows["SeriesInstanceUID"].iloc[0] == "1.2.1":
-            rows["file"].iloc[len(rows)]
+def test_words_that_break_on_one_series_stop_no_other(source, tmp_path, monkeypatch):
+    def breaks(row, _):
+        raise TypeError(row.SeriesInstanceUID)
 
-    monkeypatch.setattr(selection, "CRITERIA", (Criterion("fragile", "breaks", breaks), *selection.CRITERIA))
-    cohort = _judged(source, tmp_path)
+    chosen = tuple(replace(c, explain=breaks) if c.name == "minimum_slices" else c for c in strict.STRICT)
+    monkeypatch.setattr(judge, "STRICT", chosen)
+    (source / "bad/7.dcm").unlink()
+    cohort = _judged(source, tmp_path, minimum_slices=SLICES)
     assert cohort["selected"].to_dict() == {"1.2.1": False, "1.2.2": True}
-    assert cohort.loc["1.2.1", "failed_criteria"] == ["fragile"]
-    assert (
-        cohort.loc["1.2.1", "reason"]
-        == "could not be judged: fragile (IndexError: single positional indexer is out-of-bounds)"
-    )
+    assert cohort.loc["1.2.1", "failed_criteria"] == ["minimum_slices"]
+    assert cohort.loc["1.2.1", "reason"] == "minimum_slices: not that it has enough slices"
 
 
 def test_a_folder_that_cannot_be_listed_is_a_row_with_the_remedy(source, monkeypatch):
     scandir = os.scandir
 
     def refuse(path):
-        if Path(path).name == "bad":
+        if str(path).endswith("/bad"):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
@@ -160,7 +149,7 @@ def test_a_folder_that_cannot_be_listed_is_a_row_with_the_remedy(source, monkeyp
     assert unreadable_files(instances).to_dict("records") == [
         {"file": "bad", "problem": "cannot be listed (PermissionError: Permission denied); grant read access"}
     ]
-    assert select(instances, _collection())[0]["SeriesInstanceUID"].tolist() == ["1.2.2"]
+    assert selected(instances, _lenient())[0]["SeriesInstanceUID"].tolist() == ["1.2.2"]
 
 
 def test_links_in_a_circle_and_pipes_do_not_hang_and_a_broken_link_is_told(source):
@@ -180,7 +169,7 @@ def test_every_image_has_a_uid_of_its_own(source, tmp_path):
     cohort = _judged(source, tmp_path)
     assert cohort.loc["1.2.1", "failed_criteria"] == ["identified"]
     assert "SOPInstanceUID is missing in 1 of 8 images" in cohort.loc["1.2.1", "reason"]
-    assert "SOPInstanceUID is that of another image in 3 of 8 images" in cohort.loc["1.2.1", "reason"]
+    assert "SOPInstanceUID is that of another image in 2 of 8 images" in cohort.loc["1.2.1", "reason"]
     assert cohort.loc["1.2.2", "selected"]
 
 
@@ -196,7 +185,7 @@ def test_series_without_a_study_are_excluded_and_never_lumped_together(source, t
 @pytest.mark.parametrize("missing", [1, 8, 12, 14, 300])
 def test_every_missing_pixel_byte_counts(tmp_path, syntax, missing):
     files = _write_series(tmp_path / "source", "1.2.1", syntax)
-    assert index_folder(tmp_path / "source")["problem"].isna().all()
+    assert index_folder(tmp_path / "source")["problem"].null_count == SLICES
     files[3].write_bytes(files[3].read_bytes()[:-missing])
     told = unreadable_files(index_folder(tmp_path / "source"))
     assert told["file"].tolist() == ["3.dcm"]
@@ -209,16 +198,16 @@ def test_a_deflated_file_is_not_called_truncated(tmp_path):
         dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
         dataset.PixelData = bytes(384)
         dataset.save_as(file)
-    assert index_folder(tmp_path / "source")["problem"].isna().all()
+    assert index_folder(tmp_path / "source")["problem"].null_count == SLICES
 
 
 def test_the_sound_copy_of_an_instance_stands_for_it(source, tmp_path):
     shutil.copytree(source / "bad", source / "copy")
     file = source / "bad/3.dcm"
     file.write_bytes(file.read_bytes()[:-100])
-    images = ct_images(index_folder(source))
-    assert "copy/3.dcm" in images["file"].tolist()
-    assert images["file"].is_monotonic_increasing
+    files = series_files(index_folder(source), "1.2.1")
+    assert "copy/3.dcm" in files
+    assert len(files) == SLICES
     cohort = _judged(source, tmp_path)
     assert cohort["selected"].all()
     assert cohort.loc["1.2.1", "instances"] == SLICES
