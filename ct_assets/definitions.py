@@ -3,6 +3,7 @@
 import warnings
 
 import dagster as dg
+from dagster_gcp import BigQueryResource
 
 from ct_assets.bpr_json.asset import bpr_json
 from ct_assets.bpr_json.checks import bpr_json_checks
@@ -27,6 +28,7 @@ from resources.compute import Compute
 from resources.dicom_source import DicomSource
 from resources.model_store import ModelStore
 from resources.series_store import SeriesStore
+from resources.warehouse import Warehouse
 from sensors.missing_series import missing_series_schedule
 from sensors.new_series import new_series_sensor
 
@@ -72,7 +74,15 @@ def collection_definitions(collection: Collection) -> dg.Definitions:
 def resources() -> dict[str, dg.ConfigurableResource]:
     """Return the resources of this installation, from its settings."""
     return {
-        "dicom_source": DicomSource(),
+        "dicom_source": DicomSource(
+            s3_endpoint=settings().s3_endpoint,
+            gcs_endpoint=settings().gcs_endpoint,
+            index_folder=f"{settings().home}/idc",
+        ),
+        "warehouse": Warehouse(
+            bigquery=BigQueryResource(project=settings().bigquery_project),
+            maximum_gb=settings().bigquery_maximum_gb,
+        ),
         "series_store": SeriesStore(root=settings().home),
         "model_store": ModelStore(root=f"{settings().home}/models"),
         "compute": Compute(kind=settings().compute, ray_address=settings().ray_address),

@@ -7,16 +7,20 @@ from typing import Any
 
 import dagster as dg
 
-from ct_assets.cohort_table.header_index import unreadable_files
+from ct_assets.cohort_table.index.header_index import unreadable_files
+from ct_assets.cohort_table.source.of_collection import previous_index
 from ct_assets.collection import Collection
 from ct_assets.completion import Completion, completion_key, files_made, read_completion
+from ct_assets.ct_nifti.expert import expert_files
+from ct_assets.ct_nifti.fetch import FetchFailedError, fetch_needed
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.source import source_files
 from ct_assets.definitions import collection_definitions
 from ct_assets.outcome import CohortOutcome, SeriesOutcome
 from ct_assets.partitions import Scope, scopes, shard_of
 from ct_assets.store.paths import SeriesFolder
-from ct_assets.store.tables import COHORT, INSTANCES
+from ct_assets.store.tables import COHORT
+from resources.dicom_source import DicomSource
 from resources.model_store import ModelStore
 from resources.series_store import SeriesStore
 
@@ -71,9 +75,10 @@ def annotate(
     EmptySourceError, NoCtError
         If there is nothing to annotate.
     """
-    model_store, store = resources["model_store"], resources["series_store"]
+    model_store, store, dicom_source = resources["model_store"], resources["series_store"], resources["dicom_source"]
     assert isinstance(model_store, ModelStore)
     assert isinstance(store, SeriesStore)
+    assert isinstance(dicom_source, DicomSource)
     require_models(collection, model_store)
     definitions = _definitions(collection, resources, on_stage)
     _run_or_raise(definitions, _COHORT_JOB, instance)
@@ -81,12 +86,13 @@ def annotate(
     cohort = COHORT.read(folder.cohort.cohort)
     outcomes = [_excluded(row) for row in cohort[~cohort["selected"]].to_dict("records")]
     for row in cohort[cohort["selected"]].to_dict("records"):
-        uid, source = str(row["SeriesInstanceUID"]), collection.source.folder
+        uid, source = str(row["SeriesInstanceUID"]), dicom_source.folder(collection)
         series = folder.series(uid)
         try:
-            experts = [source / file for file in row["expert_files"]]
-            key = completion_key([*source_files(folder, source, uid), *experts], collection, model_store)
-        except OSError as error:
+            fetch_needed(folder, dicom_source, source, uid)
+            files = [*source_files(folder, source, uid), *expert_files(source, row["expert_files"])]
+            key = completion_key(files, collection, model_store)
+        except (OSError, LookupError, FetchFailedError) as error:
             outcomes.append(SeriesOutcome(uid, "failed", str(error), 0.0, series))
             continue
         finished = None if again else read_completion(series, key)
@@ -107,10 +113,40 @@ def annotate(
     return CohortOutcome(
         folder=folder,
         series=tuple(outcomes),
-        unreadable=unreadable_files(INSTANCES.read(folder.cohort.instances)),
+        unreadable=unreadable_files(previous_index(folder.cohort.instances)),
         report=report,
         report_problem=report_problem,
     )
+
+
+def select_cohort(
+    collection: Collection, *, instance: dg.DagsterInstance, resources: dict[str, dg.ConfigurableResource]
+) -> dict[str, Any]:
+    """Materialize the cohort table of a collection, and nothing else.
+
+    Parameters
+    ----------
+    collection : Collection
+        The collection.
+    instance : DagsterInstance
+        Where the run is recorded and partitions are registered.
+    resources : dict
+        Resources of the assets.
+
+    Returns
+    -------
+    dict
+        Metadata of the materialization, by name.
+
+    Raises
+    ------
+    Exception
+        What went wrong, as it was raised in the asset.
+    """
+    definitions = _definitions(collection, resources, lambda _uid, _stage: None)
+    result = _run_or_raise(definitions, _COHORT_JOB, instance)
+    (event,) = result.get_asset_materialization_events()
+    return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
 def require_models(collection: Collection, model_store: ModelStore) -> None:
@@ -182,10 +218,10 @@ def _execute(
     )
 
 
-def _run_or_raise(definitions: dg.Definitions, job: str, instance: dg.DagsterInstance) -> None:
+def _run_or_raise(definitions: dg.Definitions, job: str, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     """Run a job and raise what went wrong in it as it was raised there."""
     try:
-        _execute(definitions, job, instance, raise_on_error=True)
+        return _execute(definitions, job, instance, raise_on_error=True)
     except dg.DagsterExecutionStepExecutionError as error:
         raise error.user_exception from error
 

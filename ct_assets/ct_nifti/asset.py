@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ct_assets.ct_nifti.convert import convert
+from ct_assets.ct_nifti.fetch import fetch_needed, undecided_reasons
 from ct_assets.ct_nifti.source import source_files
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
@@ -20,7 +21,7 @@ def ct_nifti(scope: Scope) -> dg.AssetsDefinition:
         group_name=scope.group,
         kinds={"dicom", "nifti"},
         pool="cpu",
-        code_version="1",
+        code_version="2",
         description="CT volume by dcm2niix (ct.nii.gz), its geometry and the table slice -> instance (ct.json).",
     )
     def ct_nifti(
@@ -29,8 +30,10 @@ def ct_nifti(scope: Scope) -> dg.AssetsDefinition:
         uid = context.partition_key
         context.log.info("series %s", uid)
         store = series_store.collection(collection.name)
-        files = source_files(store, dicom_source.folder(collection), uid)
-        record = convert(files, store.series(uid))
+        source = dicom_source.folder(collection)
+        fetch_needed(store, dicom_source, source, uid)
+        files = source_files(store, source, uid)
+        record = convert(files, store.series(uid), undecided_reasons(collection, store, files, uid))
         return dg.MaterializeResult(
             metadata={
                 "fit": record.fit,

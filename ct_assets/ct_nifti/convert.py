@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 _GZIP_LEVEL = 1
 
 
-def convert(files: Sequence[Path], folder: SeriesFolder) -> CtRecord:
+def convert(files: Sequence[Path], folder: SeriesFolder, unfit: Sequence[str] = ()) -> CtRecord:
     """Convert a series and write ct.nii.gz and ct.json; an unfit series gets ct.json alone, with the reason.
 
     Parameters
@@ -32,6 +32,8 @@ def convert(files: Sequence[Path], folder: SeriesFolder) -> CtRecord:
         DICOM files of the series, in any order.
     folder : SeriesFolder
         Where to write.
+    unfit : sequence of str, optional
+        Reasons why the series is not to be converted, found on its headers.
 
     Returns
     -------
@@ -49,9 +51,12 @@ def convert(files: Sequence[Path], folder: SeriesFolder) -> CtRecord:
     if _source_of(folder) != source_digest:
         folder.remove_derived()  # made from other files: nobody may take it for this series
     try:
-        series = CtSeries.cached(files)
+        series = None if unfit else CtSeries.cached(files)
+        reasons = tuple(unfit)
     except InconsistentSeriesError as error:
-        record = _unfit(files, source_digest, str(error))
+        series, reasons = None, (str(error),)
+    if series is None:
+        record = _unfit(files, source_digest, reasons)
     else:
         with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch:
             conversion = run_dcm2niix(list(files), Path(scratch))
@@ -126,7 +131,7 @@ def _write_volume(volume: Path, target: Path) -> None:
         temporary.write_bytes(gzip.compress(volume.read_bytes(), compresslevel=_GZIP_LEVEL, mtime=0))
 
 
-def _unfit(files: Sequence[Path], source_digest: str, reason: str) -> CtRecord:
+def _unfit(files: Sequence[Path], source_digest: str, reasons: tuple[str, ...]) -> CtRecord:
     header = read_header(files[0])
     return CtRecord(
         patient_id=str(header.get("PatientID", "")),
@@ -134,7 +139,7 @@ def _unfit(files: Sequence[Path], source_digest: str, reason: str) -> CtRecord:
         series_instance_uid=str(header.get("SeriesInstanceUID", "")),
         frame_of_reference_uid=None,
         fit=False,
-        reasons=(reason,),
+        reasons=reasons,
         source_digest=source_digest,
         converter="none",
     )

@@ -1,6 +1,7 @@
 """Expert segmentations of a series, as masks on its grid."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,9 @@ def load_expert_masks(
     filters = [("SeriesInstanceUID", "=", record.series_instance_uid)]
     rows = pq.read_table(store.cohort.cohort, columns=["expert_files"], filters=filters).to_pylist()
     masks: dict[str, npt.NDArray[np.bool_]] = {}
-    for file in (rows[0]["expert_files"] or []) if rows else []:
+    for file in expert_files(source, rows[0]["expert_files"] or []) if rows else []:
         try:
-            found = read_expert(source / file, record, collection.expert.structures, collection.expert.lungs)
+            found = read_expert(file, record, collection.expert.structures, collection.expert.lungs)
         except UnusableSegmentationError as error:
             logger.warning("expert segmentation left out: %s", error)
             continue
@@ -57,3 +58,17 @@ def load_expert_masks(
                 logger.warning("expert segmentation %s: %s left out, another file has drawn it", file, name)
             masks.setdefault(name, mask)
     return masks
+
+
+def expert_files(source: Path, names: Sequence[str]) -> list[Path]:
+    """Return the files that the cohort table names: a SEG that was fetched is in the folder of its series.
+
+    Parameters
+    ----------
+    source : Path
+        Folder of the DICOM files.
+    names : sequence of str
+        `expert_files` of a row of the cohort table.
+    """
+    paths = [source / name for name in names]
+    return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]

@@ -1,4 +1,4 @@
-"""The DICOM files of one series, found through the header index of its collection."""
+"""The DICOM files of one series: found through the header index, or in the mirror that they are fetched into."""
 
 from pathlib import Path
 
@@ -7,10 +7,13 @@ import pyarrow.parquet as pq
 from ct_assets.cohort_table.manifest import series_files
 from ct_assets.dicom.series import CtSeries
 from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.uid import checked_uid
 
 
 def source_files(store: CollectionFolder, source: Path, series_instance_uid: str) -> list[Path]:
     """Return the DICOM files of one series, without reading the index rows of the others.
+
+    A series that was fetched after the header index was made has a folder of its own in the mirror.
 
     Parameters
     ----------
@@ -26,19 +29,31 @@ def source_files(store: CollectionFolder, source: Path, series_instance_uid: str
     FileNotFoundError
         If cohort_table has not been materialized, or a file of the series has gone since.
     LookupError
-        If the index does not know the series.
+        If neither the index nor the mirror knows the series.
     """
-    index = store.cohort.instances
-    if not index.is_file():
-        message = f"{index} is missing; materialize cohort_table first"
+    if not store.cohort.cohort.is_file():
+        message = f"{store.cohort.cohort} is missing; materialize cohort_table first"
         raise FileNotFoundError(message)
-    rows = pq.read_table(index, filters=[("SeriesInstanceUID", "=", series_instance_uid)]).to_pandas()
-    files = [source / file for file in series_files(rows, series_instance_uid)]
-    gone = [file for file in files if not file.is_file()]
+    files = [source / file for file in _indexed(store.cohort.instances, series_instance_uid)]
+    gone = next((file for file in files if not file.is_file()), None)
+    if files and gone is None:
+        return files
+    fetched = source / checked_uid(series_instance_uid)
+    if store.cohort.remote_series.is_file() and fetched.is_dir():
+        return sorted(file for file in fetched.iterdir() if not file.name.startswith("."))
     if gone:
-        message = f"{gone[0]} has gone since cohort_table was made; put it back or materialize cohort_table again"
+        message = f"{gone} has gone since cohort_table was made; put it back or materialize cohort_table again"
         raise FileNotFoundError(message)
-    return files
+    message = f"series {series_instance_uid} is not in {source}; materialize cohort_table again, then ct_nifti"
+    raise LookupError(message)
+
+
+def _indexed(index: Path, series_instance_uid: str) -> list[str]:
+    """Return the files of a series in the header index; none where it does not know the series, or there is none."""
+    if not index.is_file():
+        return []
+    rows = pq.read_table(index, filters=[("SeriesInstanceUID", "=", series_instance_uid)])
+    return series_files(rows, series_instance_uid)
 
 
 def source_series(store: CollectionFolder, source: Path, series_instance_uid: str) -> CtSeries:

@@ -1,0 +1,208 @@
+"""A collection of the Imaging Data Commons end to end, its buckets on loopback: preselect, fetch, decide, again."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import idc_index_data
+import pydicom
+import pytest
+from click.testing import CliRunner
+from dagster_gcp import BigQueryResource
+
+from ct_assets.cli import main
+from ct_assets.cohort_table.asset import cohort_table
+from ct_assets.cohort_table.source import idc_metadata
+from ct_assets.ct_nifti.asset import ct_nifti
+from ct_assets.ct_nifti.checks import ct_nifti_checks
+from ct_assets.ct_nifti.record import read_ct_record
+from ct_assets.ct_nifti.source import source_files
+from ct_assets.partitions import Scope
+from ct_assets.settings import settings
+from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.tables import COHORT
+from resources.dicom_source import DicomSource
+from resources.series_store import SeriesStore
+from resources.warehouse import Warehouse
+from tests.cohort_table.cohorts import collection_of
+from tests.resources import object_servers
+from tests.resources.object_servers import Cloud
+
+cloud, s3_server, gs_server = object_servers.cloud, object_servers.s3_server, object_servers.gs_server
+
+FIT, IRREGULAR, SHORT = "1.2.826.0.1.1", "1.2.826.0.1.2", "1.2.826.0.1.3"
+STUDY = "1.2.826.0.1"
+
+
+def _objects(folder: Path, uid: str, leave_out: int | None = None, most: int = 10_000) -> dict[str, bytes]:
+    """The slices of a real series under another UID, all in one study; one may be left out."""
+    objects = {}
+    for number, path in enumerate(sorted(folder.glob("*.dcm"))[:most]):
+        if number != leave_out:
+            image = pydicom.dcmread(path)
+            image.SeriesInstanceUID, image.StudyInstanceUID, image.PatientID = uid, STUDY, "P1"
+            image.SOPInstanceUID = f"{uid}.{number + 1}"
+            image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+            buffer = pydicom.filebase.DicomBytesIO()
+            image.save_as(buffer)
+            objects[f"{number:08d}-0000-0000-0000-000000000000.dcm"] = buffer.getvalue()
+    return objects
+
+
+@pytest.fixture
+def archive(cloud: Cloud, shared_data, tmp_path, monkeypatch) -> Cloud:
+    """Three series in a bucket on loopback, and an index of the form of IDC's that knows them."""
+    crops = shared_data / "real/lung_ct_crops"
+    series = {
+        FIT: _objects(crops / "pat_2", FIT, most=30),
+        IRREGULAR: _objects(crops / "pat_1", IRREGULAR, leave_out=12, most=40),
+        SHORT: _objects(crops / "pat_2", SHORT, most=3),
+    }
+    rows = []
+    for uid, objects in series.items():
+        remote = cloud.put_series(uid, objects)
+        bucket, folder = remote.url.split("/")[2:4]
+        rows.append((uid, len(objects), remote.size, bucket, folder))
+    values = ", ".join(
+        f"('mine', NULL, 'P1', '{uid}', '{STUDY}', 'CT', '1.2.840.10008.5.1.4.1.1.2', {count}, '{bucket}', '{folder}', "
+        f"{size} / 1000000)"
+        for uid, count, size, bucket, folder in rows
+    )
+    index = tmp_path / "idc_index.parquet"
+    duckdb.sql(
+        f"COPY (SELECT * REPLACE (NULL::VARCHAR AS analysis_result_id, instanceCount::BIGINT AS instanceCount, "
+        f"series_size_MB::DOUBLE AS series_size_MB), NULL::VARCHAR AS SeriesDescription FROM (VALUES {values}) "
+        "AS t(collection_id, analysis_result_id, PatientID, SeriesInstanceUID, StudyInstanceUID, Modality, "
+        f"SOPClassUID, instanceCount, aws_bucket, crdc_series_uuid, series_size_MB)) TO '{index}' (FORMAT parquet)"
+    )
+    known = {
+        "idc_index": index,
+        "version_metadata_index": Path(
+            str(idc_index_data.INDEX_METADATA["version_metadata_index"]["parquet_filepath"])
+        ),
+    }
+    monkeypatch.setattr(idc_metadata, "_file", known.__getitem__)
+    return cloud
+
+
+@pytest.fixture
+def scope(archive, tmp_path) -> Scope:
+    source = {
+        "kind": "idc", "collection_id": "mine", "mirror": str(tmp_path / "mirror"), "geometry_index": False,
+        "bucket": "aws" if archive.scheme == "s3" else "gcs",
+    }  # fmt: skip
+    return Scope(collection_of(source, one_series_per_study=True))
+
+
+def _resources(archive: Cloud, tmp_path: Path) -> dict[str, object]:
+    endpoints = archive.endpoints
+    return {
+        "dicom_source": DicomSource(s3_endpoint=endpoints.s3, gcs_endpoint=endpoints.gs),
+        "series_store": SeriesStore(root=str(tmp_path / "home")),
+        "warehouse": Warehouse(bigquery=BigQueryResource()),
+    }
+
+
+def _select(scope: Scope, instance: dg.DagsterInstance, resources: dict[str, object]) -> dict[str, object]:
+    result = dg.materialize([cohort_table(scope)], instance=instance, resources=resources)
+    (event,) = result.asset_materializations_for_node("mine__cohort_table")
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def _convert(scope: Scope, uid: str, instance: dg.DagsterInstance, resources: dict[str, object]):
+    return dg.materialize(
+        [ct_nifti(scope), *ct_nifti_checks(scope)],
+        instance=instance,
+        resources=resources,
+        partition_key=uid,
+        raise_on_error=False,
+    )
+
+
+def test_a_series_is_fetched_when_it_is_asked_for_and_decided_on_its_headers(scope, archive, tmp_path):
+    instance, resources = dg.DagsterInstance.ephemeral(), _resources(archive, tmp_path)
+    store = CollectionFolder(tmp_path / "home/mine")
+    told = _select(scope, instance, resources)
+    # The longest of the study is preselected: nobody knows yet that a slice is missing in it.
+    assert (told["series_selected"], told["of_them_preselected"]) == (1, 1)
+    assert instance.get_dynamic_partitions("mine_series") == [IRREGULAR]
+    assert not (tmp_path / "mirror").exists()
+    assert archive.relay.requests == []
+
+    result = _convert(scope, IRREGULAR, instance, resources)
+    checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert checks["fit"] is False
+    record = read_ct_record(store.series(IRREGULAR).ct_record, require_fit=False)
+    assert "slice spacing is irregular: gaps from 3 to 6 mm" in record.reasons[0]
+    assert not store.series(IRREGULAR).ct_nifti.exists()
+
+    told = _select(scope, instance, resources)
+    assert f"**1 added**: {FIT}" in told["changes"]
+    assert f"**1 removed**: {IRREGULAR}" in told["changes"]
+    assert instance.get_dynamic_partitions("mine_series") == [FIT]
+    cohort = COHORT.read(store.cohort.cohort).set_index("SeriesInstanceUID")
+    assert cohort["decided"].to_dict() == {FIT: False, IRREGULAR: True, SHORT: False}
+    assert list(cohort.loc[IRREGULAR, "failed_criteria"]) == ["regular_spacing"]
+    assert cohort.loc[SHORT, "reason"] == "3 slices, fewer than 20"
+
+    result = _convert(scope, FIT, instance, resources)
+    assert result.success, result.get_asset_check_evaluations()
+    assert read_ct_record(store.series(FIT).ct_record).fit
+    told = _select(scope, instance, resources)
+    assert (told["series_selected"], told["of_them_preselected"], told["changes"]) == (1, 0, "nothing")
+    files = source_files(store, tmp_path / "mirror", FIT)
+    assert len(files) == 30
+    assert {file.parent.name for file in files} == {FIT}
+
+
+def test_two_materializations_write_the_same_bytes(scope, archive, tmp_path):
+    written = []
+    for name in ("one", "two"):
+        resources = {**_resources(archive, tmp_path), "series_store": SeriesStore(root=str(tmp_path / name))}
+        _select(scope, dg.DagsterInstance.ephemeral(), resources)
+        folder = tmp_path / name / "mine/cohort"
+        written.append({file.name: file.read_bytes() for file in folder.iterdir()})
+    assert written[0] == written[1]
+    assert {"manifest.json", "manifest.s5cmd", "cohort.parquet", "remote_series.parquet"} <= set(written[0])
+
+
+def test_a_series_that_cannot_be_fetched_fails_by_name_and_leaves_nothing(scope, archive, tmp_path):
+    instance, resources = dg.DagsterInstance.ephemeral(), _resources(archive, tmp_path)
+    _select(scope, instance, resources)
+    archive.server.delete(f"{_folder_of(tmp_path)}/00000000-0000-0000-0000-000000000000.dcm")
+    result = _convert(scope, IRREGULAR, instance, resources)
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure and "ct_nifti" in event.step_key]
+    error = failure.step_failure_data.error
+    while error.cause:
+        error = error.cause
+    assert IRREGULAR in error.message
+    assert not (tmp_path / "mirror" / IRREGULAR).exists()
+
+
+def test_the_manifest_brings_the_cohort_back(scope, archive, tmp_path, monkeypatch):
+    _select(scope, dg.DagsterInstance.ephemeral(), _resources(archive, tmp_path))
+    for name, endpoint in (("S3", archive.endpoints.s3), ("GCS", archive.endpoints.gs)):
+        if endpoint:
+            monkeypatch.setenv(f"CT_ASSETS_{name}_ENDPOINT", endpoint)
+    settings.cache_clear()
+    out = tmp_path / "again"
+    arguments = ["fetch", str(tmp_path / "home/mine/cohort/manifest.json"), "--out", str(out)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "1 series fetched" in result.output
+    assert len(list((out / IRREGULAR).iterdir())) == 39
+    shutil.rmtree(out / IRREGULAR)
+    assert CliRunner().invoke(main, [*arguments, "--series", "1.2.3"]).exit_code == 1
+    assert CliRunner().invoke(main, arguments[:2]).exit_code == 2
+    archive.server.delete(f"{_folder_of(tmp_path)}/00000000-0000-0000-0000-000000000000.dcm")
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert f"{IRREGULAR}: " in result.output
+    settings.cache_clear()
+
+
+def _folder_of(tmp_path: Path) -> str:
+    lines = (tmp_path / "home/mine/cohort/manifest.s5cmd").read_text().splitlines()
+    return lines[1].split("/")[3]
