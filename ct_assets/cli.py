@@ -3,23 +3,16 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import ValidationError
 
-from ct_assets.cohort_table.header_index import EmptySourceError
-from ct_assets.cohort_table.selection import NoCtError
-from ct_assets.collection import Collection, CollectionError, load_collection
+from ct_assets.cli_cohort import cohort, fetch
+from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
+from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import PROJECT_ROOT, settings
-from resources.dicom_source import SourceUnavailableError
-from resources.model_store import ModelMissingError
-
-EXIT_INCOMPLETE = 3
-"""Exit code when something that could be annotated was not."""
 
 _AGAIN = "Make series that are finished already again."
 _BODY_PART_MODEL = {"demo": "demo", "segthor": "bpr_public"}
@@ -98,7 +91,7 @@ def annotate(
             "body_part_regression": {"model": _BODY_PART_MODEL[models]},
         }
     )
-    with _clear_errors():
+    with clear_errors():
         if not dicom_dir.is_dir():
             message = f"{dicom_dir}: no such folder; give the folder that holds the DICOM files"
             raise click.ClickException(message)
@@ -117,7 +110,7 @@ def demo(models_only: bool, again: bool) -> None:
     from ct_assets.demo.collection import make_collection
     from ct_assets.demo.models import install_models
 
-    with _clear_errors():
+    with clear_errors():
         home = Path(settings().home).expanduser().resolve()
         click.echo(f"demonstration models: {home / 'models'}")
         install_models(home / "models")
@@ -147,11 +140,5 @@ def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *,
     sys.exit(0 if outcome.complete and annotated else EXIT_INCOMPLETE if annotated else 1)
 
 
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turn expected errors into one line; anything else is a defect and keeps its traceback."""
-    try:
-        yield
-    except (CollectionError, EmptySourceError, NoCtError, ModelMissingError, SourceUnavailableError, OSError) as error:
-        logging.getLogger(__name__).debug("refused", exc_info=error)
-        raise click.ClickException(str(error)) from error
+main.add_command(cohort)
+main.add_command(fetch)

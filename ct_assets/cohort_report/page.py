@@ -19,6 +19,8 @@ from ct_assets.qc_report.templating import environment
 from ct_assets.qc_report.wording import RULE_TITLES
 from ct_assets.store.tables import COHORT, SELECTION_FLOW
 
+_EXCLUDED_SHOWN = 1000
+
 
 def cohort_page(
     collection: Collection,
@@ -59,6 +61,7 @@ def cohort_page(
     unfit = unfit or {}
     rows = series_rows(qc, cohort, unfit, collection)
     figures = paper_figures(qc, collection)
+    excluded = excluded_rows(cohort, unfit)
     return (
         environment("ct_assets.cohort_report")
         .get_template("report.html.j2")
@@ -67,7 +70,8 @@ def cohort_page(
             notice=DEMONSTRATION_NOTICE if collection.demonstration else None,
             counts=_counts(rows, cohort, unfit),
             flow=_flow(flow),
-            excluded=excluded_rows(cohort, unfit),
+            excluded=excluded[:_EXCLUDED_SHOWN],
+            more_excluded=max(len(excluded) - _EXCLUDED_SHOWN, 0),
             unreadable=unreadable,
             rules=[(rule, RULE_TITLES[rule]) for rule in Rule if (qc["rule"] == rule).any()],
             tally=_tally(rows),
@@ -104,9 +108,12 @@ def _flow(flow: pd.DataFrame) -> list[dict[str, Any]]:
             "description": description,
             "series_left": left[step],
             "removed": left[step - 1] - left[step] if step else None,
+            "not_evaluated": int(unknown) or None,
             "share": left[step] / (max(left) or 1),
         }
-        for step, (criterion, description) in enumerate(zip(ordered["criterion"], ordered["description"], strict=True))
+        for step, (criterion, description, unknown) in enumerate(
+            ordered[["criterion", "description", "not_evaluated"]].itertuples(index=False)
+        )
     ]
 
 

@@ -24,7 +24,7 @@ def without_plotly(html: str) -> str:
 def cohort_rows(*rows: tuple[str, str, bool, str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            ["x", patient, uid + ".1", uid, "Chest", "CT", 80, 3.0, 3.0, selected, [], reason, []]
+            ["x", patient, uid + ".1", uid, "Chest", "CT", 80, 3.0, 3.0, selected, True, [], [], reason, [], 1]
             for patient, uid, selected, reason in rows
         ],
         columns=list(COHORT.columns),
@@ -86,7 +86,7 @@ def test_selection_exclusions_and_problems(nsclc: Published) -> None:
         ("LUNG1-902", "1.2.902", True, ""),
     )
     flow = pd.DataFrame(
-        [[0, "all", "all series", 1200], [1, "spacing", "equal gaps", 900]], columns=list(SELECTION_FLOW.columns)
+        [[0, "ct", "is CT", 1200, 0, 0], [1, "spacing", "has equal gaps", 900, 310, 7]], columns=list(SELECTION_FLOW.columns)
     )
     html = without_plotly(
         cohort_page(
@@ -108,8 +108,16 @@ def test_selection_exclusions_and_problems(nsclc: Published) -> None:
     assert "unfit: dcm2niix made two volumes" in excluded
     assert "width: 75.0%" in excluded
     assert '<td class="n">300</td>' in excluded
+    assert '<td class="n">7</td>' in excluded
     assert "1.2.3/qc.parquet" in html
     assert "ct-assets 0.1.0" in html
+
+
+def test_an_archive_of_excluded_series_is_cut_and_told(nsclc: Published) -> None:
+    cohort = cohort_rows(*((f"P{number:06d}", f"1.2.{number}", False, "too short") for number in range(1500)))
+    html = without_plotly(cohort_page(*nsclc, cohort=cohort))
+    assert html.count("too short") == 1000
+    assert "500 more are in cohort.parquet" in html
 
 
 def test_empty_collection(nsclc: Published) -> None:

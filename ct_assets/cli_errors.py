@@ -1,0 +1,39 @@
+"""Errors and exit codes of the command line."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ct_assets.cohort_table.index.header_index import EmptySourceError
+from ct_assets.cohort_table.manifest import ManifestError
+from ct_assets.cohort_table.source.clinical import ClinicalTableError
+from ct_assets.cohort_table.source.idc_metadata import UnknownCollectionError
+from ct_assets.cohort_table.source.judged import NoCtError
+from ct_assets.yaml_model import CollectionError
+from resources.warehouse import WarehouseError
+
+EXIT_INCOMPLETE = 3
+"""Exit code when some of what was asked for could be done, and some not."""
+
+_EXPECTED = (
+    CollectionError,
+    ClinicalTableError,
+    EmptySourceError,
+    ManifestError,
+    NoCtError,
+    OSError,  # ModelMissingError and SourceUnavailableError are among them
+    UnknownCollectionError,
+    WarehouseError,
+)
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn expected errors into one line; anything else is a defect and keeps its traceback."""
+    try:
+        yield
+    except _EXPECTED as error:
+        logging.getLogger(__name__).debug("refused", exc_info=error)
+        raise click.ClickException(str(error)) from error
