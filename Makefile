@@ -52,6 +52,10 @@ lint: install ## Check style, types and the import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: bench-cohort
+bench-cohort: install ## Time cohort selection at NLST's size and the header index; one JSON line last
+	$(BIN)/python -m benchmarks.cohort
+
 .PHONY: format
 format: install ## Format the code
 	$(BIN)/ruff check --fix .
