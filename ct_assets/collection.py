@@ -183,42 +183,41 @@ def load_collections(folder: Path | None = None) -> list[Collection]:
 
 def _explain(content: dict[str, Any], problem: Any) -> str:
     """Say which key is wrong and what is allowed there."""
-    location = _location(content, problem["loc"])
+    location, models = _located(content, problem["loc"])
     if problem["type"] == "extra_forbidden":
-        allowed = sorted({name for model in _models(location[:-1]) for name in model.model_fields})
+        allowed = sorted({name for model in models for name in model.model_fields})
         return f"key {'.'.join(location)}: unknown; allowed here: {', '.join(allowed)}"
     text = f"key {'.'.join(location) or 'demonstration'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
     given = problem.get("input")
     return f"{text} (given: {given!r})" if isinstance(given, str | int | float | bool) else text
 
 
-def _location(content: Any, path: tuple[str | int, ...]) -> list[str]:
-    """Return the keys of a path in the YAML; the names of alternatives, which pydantic puts between, are not in it."""
+def _located(content: Any, path: tuple[str | int, ...]) -> tuple[list[str], list[type[BaseModel]]]:
+    """Return the keys of a path in the YAML, and the models whose key the last one may be.
+
+    The paths of pydantic also name the alternative that was taken, a kind or a profile, which is no key of the YAML.
+    """
     location: list[str] = []
-    for place, part in enumerate(path):
-        last = place == len(path) - 1
-        if isinstance(content, dict) and part not in content and not last and str(part) in _ALTERNATIVES:
+    models: list[type[BaseModel]] = [Collection]
+    holders = models
+    for part in path:
+        chosen = [model for model in models if part in _tags(model)]
+        known = isinstance(content, dict) and part in content
+        if chosen and not known:
+            models = holders = chosen
             continue
         location.append(str(part))
-        if isinstance(content, dict):
-            content = content.get(part)
-        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
-            content = content[part]
-        else:
-            content = None
-    return location
+        holders = models
+        fields = [model.model_fields[str(part)] for model in models if str(part) in model.model_fields]
+        models = [model for field in fields for model in _models_in(field.annotation)]
+        content = content[part] if known or (isinstance(content, list) and isinstance(part, int)) else None
+    return location, holders
 
 
-_ALTERNATIVES = {"folder", "idc", "bigquery", "strict", "published"}
-
-
-def _models(location: list[str]) -> list[type[BaseModel]]:
-    """Return the models that may stand at a place in the YAML."""
-    found: list[type[BaseModel]] = [Collection]
-    for part in location:
-        fields = [model.model_fields[part] for model in found if part in model.model_fields]
-        found = [model for field in fields for model in _models_in(field.annotation)] or found
-    return found
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    """Return the value of kind or profile that chooses a model."""
+    field = model.model_fields.get("kind") or model.model_fields.get("profile")
+    return get_args(field.annotation) if field else ()
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -78,6 +78,8 @@ def _profile(value: Any) -> str:
 
 Selection = Annotated[
     Annotated[StrictSelection, Tag("strict")] | Annotated[PublishedSelection, Tag("published")],
-    Discriminator(_profile),
+    Discriminator(
+        _profile, custom_error_type="profile", custom_error_message="its profile must be 'strict' or 'published'"
+    ),
 ]
 """Selection by one of two profiles; without `profile` it is strict."""

@@ -50,6 +50,23 @@ def test_a_minimal_collection_is_enough(tmp_path):
         (VALID.replace("name: mine", "name: other"), ["key name", "must equal the file's name"]),
         (VALID.replace("kind: folder", "kind: ftp"), ["key source", "'folder'", "'idc'"]),
         (VALID + "selection: {slice_thickness_mm: [3, 1.5]}\n", ["slice_thickness_mm", "must be the smaller"]),
+        (VALID + "selection: {minimum_slics: 3}\n", ["selection.minimum_slics", "unknown", "lateral_shift_mm"]),
+        (
+            VALID + "selection: {profile: published, spacing_tolerance: 0.1}\n",
+            ["selection.spacing_tolerance", "unknown; allowed here: clinical, maximum_distinct_gaps", "near_axial"],
+        ),
+        (VALID + "selection: {profile: publishd}\n", ["key selection", "profile must be 'strict' or 'published'"]),
+        (VALID + "selection: {clinical: {table: x.csv}}\n", ["selection.clinical.patient_id", "required"]),
+        (
+            VALID.replace("{kind: folder, path: /somewhere}", "{kind: idc, collection_id: nlst, mirror: /m, path: /p}"),
+            ["source.path", "unknown; allowed here: bucket, collection_id, geometry_index, kind, mirror"],
+        ),
+        (
+            VALID.replace(
+                "{kind: folder, path: /somewhere}", "{kind: bigquery, collection_id: x, mirror: /m, table: t}"
+            ),
+            ["source.table", "should match pattern", "'t'"],
+        ),
         (VALID + "schedule: {cron: every day}\n", ["key schedule.cron", "every day"]),
         (VALID.replace("configurations: [2d]", "folds: [0, 0]"), ["organ_segmentation.folds", "each only once"]),
         (VALID + "shards: 0\n", ["key shards", "greater than or equal to 1"]),
