@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 _CLOSE_SECONDS = 5
 _BUSY = {408, 425, 429}
-_AGAIN = "fetch again later: complete objects are kept"
+_AGAIN = "fetch again later"
 
 
 @dataclass(frozen=True)

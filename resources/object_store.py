@@ -1,12 +1,9 @@
 """Read objects of a public cloud: list, describe, stream, asking again when a fault may pass."""
 
-import base64
 import hashlib
 import logging
-import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Self
 from urllib.parse import urlsplit
 
@@ -24,29 +21,18 @@ from resources.cloud_clients import (
     explained,
     open_cloud,
 )
+from resources.remote_object import RemoteObject, checked_name, path_of, remote_object
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 4 << 20
 """Bytes of one range request: what a worker holds in memory."""
 
-_MD5 = re.compile(r"[0-9a-f]{32}")
-_LONGEST_NAME = 200
 _AGAIN = "fetch again, and report it to the archive if it stays so"
 
 
 class FetchCancelledError(RemoteError):
     """The fetch was given up for another reason than this object."""
-
-
-@dataclass(frozen=True)
-class RemoteObject:
-    """One object: `name` is the last part of `url`, `size` in bytes, `md5` in hexadecimal digits where it is known."""
-
-    url: str
-    name: str
-    size: int
-    md5: str | None
 
 
 class ObjectStore:
@@ -97,13 +83,13 @@ class ObjectStore:
         RemoteError
             If there are none, if one has a name that must not become a file name, or if the cloud does not answer.
         """
-        path = _path(url)
+        path = path_of(url)
         found = self._ask(url, lambda cloud: cloud.find(path, detail=True, timeout=self._patience.request))
         below = {
             name.removeprefix(f"{path}/"): details for name, details in found.items() if name.startswith(f"{path}/")
         }
         objects = [
-            _remote_object(f"{url.rstrip('/')}/{name}", checked_name(name, url), details)
+            remote_object(f"{url.rstrip('/')}/{name}", checked_name(name, url), details)
             for name, details in sorted(below.items())
             if name  # an object that stands for the folder itself
         ]
@@ -125,12 +111,12 @@ class ObjectStore:
         RemoteError
             If there is none, or if the cloud does not answer.
         """
-        path = _path(url)
+        path = path_of(url)
         details = self._ask(url, lambda cloud: cloud.info(path, timeout=self._patience.request))
         if details["type"] != "file":
             message = f"{url} is a folder, not an object; give the URL of an object"
             raise MissingObjectError(message)
-        return _remote_object(url, path.rpartition("/")[2], details)
+        return remote_object(url, path.rpartition("/")[2], details)
 
     def save(
         self,
@@ -173,7 +159,7 @@ class ObjectStore:
                 raise RemoteError(message)
 
     def _read(self, remote: RemoteObject, start: int, stop: int) -> bytes:
-        path = _path(remote.url)
+        path = path_of(remote.url)
         chunk: bytes = self._ask(
             remote.url, lambda cloud: cloud.cat_file(path, start=start, end=stop, timeout=self._patience.request)
         )
@@ -199,7 +185,10 @@ class ObjectStore:
             try:
                 answer = request(self._cloud(scheme))
             except Exception as error:
-                raise explained(error, url, endpoint) from error
+                fault = explained(error, url, endpoint)
+                if not isinstance(fault, UnreachableError | NoAnswerError):
+                    self._answered.add(scheme)
+                raise fault from error
             self._answered.add(scheme)
             return answer
 
@@ -219,7 +208,7 @@ class ObjectStore:
             return retrying(attempt)
         except (UnreachableError, NoAnswerError) as error:
             if isinstance(error, UnreachableError) or scheme not in self._answered:
-                self._dead[scheme] = str(error)
+                self._dead[scheme] = str(error).removeprefix(f"{url}: ")
             raise
 
     def _cloud(self, scheme: str) -> Any:
@@ -228,43 +217,3 @@ class ObjectStore:
                 endpoint = self._endpoints.of(scheme)
                 self._opened[scheme] = open_cloud(scheme, endpoint, self._patience, self._connections)
             return self._opened[scheme]
-
-
-def checked_name(name: str, url: str) -> str:
-    """Return the name of an object unchanged after checking that it can be a visible file of one folder.
-
-    Parameters
-    ----------
-    name : str
-        Name below the folder.
-    url : str
-        The folder, for the message.
-
-    Raises
-    ------
-    RemoteError
-        If the name has a separator or a control character, is hidden, or is too long.
-    """
-    unfit = name.startswith(".") or any(character in "/\\" or not character.isprintable() for character in name)
-    if unfit or len(name.encode()) > _LONGEST_NAME:
-        message = f"{url}: object {name[:_LONGEST_NAME]!r} has a name that cannot be a file name; nothing was fetched"
-        raise RemoteError(message)
-    return name
-
-
-def _path(url: str) -> str:
-    """Return bucket and key, the form that both file systems take."""
-    parts = urlsplit(url)
-    path = f"{parts.netloc}/{parts.path.strip('/')}"
-    if parts.scheme not in {"s3", "gs"} or not parts.netloc or path.endswith("/") or parts.query or parts.fragment:
-        message = f"{url}: not the URL of something in a bucket, such as s3://idc-open-data/<crdc_series_uuid>/"
-        raise RemoteError(message)
-    return path
-
-
-def _remote_object(url: str, name: str, details: dict[str, Any]) -> RemoteObject:
-    if "md5Hash" in details:  # Google: base64
-        md5: str | None = base64.b64decode(details["md5Hash"] or "").hex()
-    else:  # AWS: the ETag is the MD5, except of objects that were uploaded in parts, where it has a "-"
-        md5 = str(details.get("ETag", "")).strip('"')
-    return RemoteObject(url, name, int(details["size"]), md5 if md5 and _MD5.fullmatch(md5) else None)

@@ -15,7 +15,8 @@ from ct_assets.store.atomic import atomic_path
 from ct_assets.store.uid import InvalidUidError, checked_uid
 from resources.cloud_clients import DEFAULT_PATIENCE, PUBLIC_CLOUDS, Endpoints, Patience, RemoteError
 from resources.fetch_progress import Progress, Tally
-from resources.object_store import ObjectStore, RemoteObject
+from resources.object_store import ObjectStore
+from resources.remote_object import RemoteObject
 from resources.series_folder import (
     PARTIAL,
     SeriesFolderError,
@@ -24,6 +25,7 @@ from resources.series_folder import (
     is_intact,
     put_in_place,
     recover,
+    second_name,
     series_lock,
 )
 
@@ -166,15 +168,15 @@ class _Fetch:
             reason = self._disk_full or str(error)
         except OSError as error:
             if error.errno in _DISK_FULL:
-                self._disk_full = (
-                    f"no space left in {self._folder}; free some and fetch again: complete objects are kept"
-                )
+                self._disk_full = f"no space left in {self._folder}; free some and fetch again"
                 self._store.cancelled.set()
             reason = self._disk_full or f"cannot write to {self._folder}: {error}; make it writable and fetch again"
         finally:
             self._tally.add(series=1)
         kept = self._kept(series)
         reason = f"series {series.series_instance_uid} ({series.url}): {reason}"
+        if kept:
+            reason += f" ({len(kept)} complete objects are kept)"
         return Fetched(series, "failed", reason, len(kept), sum(kept.values()))
 
     def _fetch(self, series: RemoteSeries) -> Fetched:
@@ -219,7 +221,7 @@ class _Fetch:
             wait(futures)
 
     def _bring(self, remote: RemoteObject, path: Path, present: Path) -> None:
-        if is_intact(path, remote) or (is_intact(present, remote) and _linked(present, path)):
+        if is_intact(path, remote) or (is_intact(present, remote) and second_name(present, path)):
             self._tally.add(objects=1, size=remote.size)
         else:
             self._save(remote, path)
@@ -261,13 +263,3 @@ def _check_listing(series: RemoteSeries, objects: list[RemoteObject]) -> None:
     if series.size not in {None, size}:
         message = f"the bucket holds {size} bytes in {len(objects)} objects where {series.size} are expected; {remedy}"
         raise RemoteError(message)
-
-
-def _linked(present: Path, path: Path) -> bool:
-    """Give a file that is already in the series' folder a second name, where the file system can."""
-    try:
-        path.unlink(missing_ok=True)
-        os.link(present, path)
-    except OSError:
-        return False
-    return True

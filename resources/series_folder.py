@@ -13,7 +13,8 @@ import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from resources.object_store import FetchCancelledError, RemoteObject
+from resources.object_store import FetchCancelledError
+from resources.remote_object import RemoteObject
 
 logger = logging.getLogger(__name__)
 
@@ -145,6 +146,24 @@ def check_replaceable(target: Path, names: Collection[str]) -> None:
     if strange:
         message = f"{target} holds {strange[0]}, which is no object of the series; move it elsewhere and fetch again"
         raise SeriesFolderError(message)
+
+
+def second_name(present: Path, path: Path) -> bool:
+    """Give a file of the series' folder a second name, where the file system can; tell whether it did.
+
+    Parameters
+    ----------
+    present : Path
+        The file.
+    path : Path
+        Its second name, replaced if it exists.
+    """
+    try:
+        path.unlink(missing_ok=True)
+        os.link(present, path)
+    except OSError:
+        return False
+    return True
 
 
 def put_in_place(complete: Path, target: Path) -> None:
