@@ -128,7 +128,7 @@ def demo(models_only: bool, again: bool) -> None:
 def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *, again: bool) -> None:
     """Annotate with progress, print the summary, and exit with what it means."""
     from ct_assets import run, summary
-    from ct_assets.definitions import resources
+    from ct_assets.installation import resources
     from resources.series_store import SeriesStore
 
     provided = resources()

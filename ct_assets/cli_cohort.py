@@ -1,17 +1,20 @@
 """Commands about the cohort of a collection: select it, fetch its series."""
 
+import re
 import sys
 from pathlib import Path
 
 import click
-from resources.series_download import Fetched, RemoteSeries
 from rich.console import Console
 
 from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
 from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import settings
+from ct_assets.source_settings import FolderSource
 from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.tables import COHORT
 from resources.dicom_source import DicomSource
+from resources.series_download import Fetched, RemoteSeries
 
 
 @click.command()
@@ -22,16 +25,16 @@ def cohort(collection: str) -> None:
     The same as materializing <collection>/cohort_table in the web UI: partitions are registered, and the tables and
     manifests are written to <home>/<collection>/cohort/.
     """
-    import dagster as dg
-
-    from ct_assets import cohort_summary, run
-    from ct_assets.definitions import resources
-
-    settings().state.mkdir(parents=True, exist_ok=True)
     with clear_errors():
         chosen = _collection(collection)
+        import dagster as dg
+
+        from ct_assets import cohort_summary, run
+        from ct_assets.installation import resources
+
+        settings().state.mkdir(parents=True, exist_ok=True)
         metadata = run.select_cohort(chosen, instance=dg.DagsterInstance.get(), resources=resources())
-    cohort_summary.show(CollectionFolder(Path(settings().home) / chosen.name).cohort, metadata)
+        cohort_summary.show(_store(chosen).cohort, metadata)
 
 
 @click.command()
@@ -47,61 +50,68 @@ def fetch(source: str, out: Path | None, uids: tuple[str, ...], workers: int) ->
     """Fetch the selected series of SOURCE from the public buckets of the Imaging Data Commons; no account is needed.
 
     SOURCE is the name of a collection whose cohort is selected, or a manifest.json, which brings back the cohort that
-    it describes. Each series gets a folder of its own and appears there only when it is complete and verified; what is
-    there is not fetched again, and an interrupted call goes on where it stopped.
+    it describes. The experts' segmentations of a series come with it. Each series gets a folder of its own and appears
+    there only when it is complete and verified; what is there is not fetched again, and an interrupted call goes on
+    where it stopped.
 
     Exit code 0: all series are there; 1: none could be fetched; 3: some could not.
     """
-    from ct_assets import cohort_summary
-    from ct_assets.definitions import resources
-
     with clear_errors():
-        wanted, folder = _manifest(Path(source)) if source.endswith(".json") else _selected(source)
-    if out is None and folder is None:
-        message = "give --out, the folder to fetch into"
-        raise click.UsageError(message)
-    target = (out or folder or Path()).expanduser().resolve()
-    if uids:
-        unknown = sorted(set(uids) - {series.series_instance_uid for series in wanted})
-        if unknown:
-            message = f"series {unknown[0]} is not in {source}"
-            raise click.ClickException(message)
-        wanted = [series for series in wanted if series.series_instance_uid in uids]
-    dicom_source = resources()["dicom_source"]
-    assert isinstance(dicom_source, DicomSource)
-    with cohort_summary.fetch_progress(wanted) as progress:
-        results = dicom_source.fetch(wanted, target, workers=workers, progress=progress)
+        from ct_assets import cohort_summary
+        from ct_assets.cohort_table.manifest import series_of_manifest
+        from ct_assets.installation import resources
+
+        if source.endswith(".json"):
+            wanted, folder = series_of_manifest(Path(source), uids or None), None
+        else:
+            wanted, folder = _selected(source, uids)
+        if out is None and folder is None:
+            message = "give --out, the folder to fetch into"
+            raise click.UsageError(message)
+        target = (out or folder or Path()).expanduser().resolve()
+        dicom_source = resources()["dicom_source"]
+        assert isinstance(dicom_source, DicomSource)
+        with cohort_summary.fetch_progress(wanted) as progress:
+            results = dicom_source.fetch(wanted, target, workers=workers, progress=progress)
     _show(results, target)
 
 
 def _collection(name: str) -> Collection:
     path = settings().collections / f"{name}.yaml"
-    if not path.is_file():
+    if not re.fullmatch(r"[a-z0-9_]+", name) or not path.is_file():
         known = ", ".join(sorted(file.stem for file in settings().collections.glob("*.yaml")))
         message = f"there is no collection {name}; there are: {known}"
         raise click.ClickException(message)
     return load_collection(path)
 
 
-def _selected(name: str) -> tuple[list[RemoteSeries], Path]:
+def _store(collection: Collection) -> CollectionFolder:
+    return CollectionFolder(Path(settings().home) / collection.name)
+
+
+def _selected(name: str, uids: tuple[str, ...]) -> tuple[list[RemoteSeries], Path]:
+    """Return what is to be fetched of a collection, and its mirror."""
     from ct_assets.ct_nifti.fetch import remote_series
 
     collection = _collection(name)
-    store = CollectionFolder(Path(settings().home) / name)
+    store = _store(collection)
+    if isinstance(collection.source, FolderSource):
+        message = f"collection {name} has nothing to fetch: its files are in {collection.source.folder}"
+        raise click.ClickException(message)
     if not store.cohort.cohort.is_file():
         message = f"the cohort of {name} is not selected yet; run: ct-assets cohort {name}"
         raise click.ClickException(message)
-    wanted = remote_series(store)
+    table = COHORT.read(store.cohort.cohort).set_index("SeriesInstanceUID")
+    for uid in uids:
+        if uid not in table.index or not table.loc[uid, "selected"]:
+            reason = str(table.loc[uid, "reason"]) if uid in table.index else "the collection has no such CT series"
+            message = f"series {uid} is not selected: {reason}"
+            raise click.ClickException(message)
+    wanted = remote_series(store, uids or None)
     if not wanted:
-        message = f"collection {name} has nothing to fetch: its files are in {collection.source.folder}"
+        message = f"no series of {name} is selected; see {store.cohort.cohort}"
         raise click.ClickException(message)
     return wanted, collection.source.folder
-
-
-def _manifest(path: Path) -> tuple[list[RemoteSeries], None]:
-    from ct_assets.cohort_table.manifest import series_of_manifest
-
-    return series_of_manifest(path), None
 
 
 def _show(results: list[Fetched], target: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from ct_assets.selection_settings import Selection, StrictSelection
 from ct_assets.settings import settings
 from ct_assets.source_settings import Source
+from ct_assets.store.digest import json_digest
 from ct_assets.yaml_model import CollectionError, Range, StrictModel
 
 Organ = Literal["esophagus", "heart", "trachea", "aorta"]
@@ -122,6 +123,17 @@ class Collection(StrictModel):
     def models(self) -> tuple[str, ...]:
         """Names of the label maps, one per configuration."""
         return self.organ_segmentation.configurations
+
+
+def selection_digest(collection: Collection) -> str:
+    """Return a digest of the selection of a collection: what was decided by another selection is to be decided anew.
+
+    Parameters
+    ----------
+    collection : Collection
+        The collection.
+    """
+    return json_digest(collection.selection.model_dump(mode="json"))
 
 
 def load_collection(path: Path) -> Collection:

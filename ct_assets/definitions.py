@@ -3,7 +3,6 @@
 import warnings
 
 import dagster as dg
-from dagster_gcp import BigQueryResource
 
 from ct_assets.bpr_json.asset import bpr_json
 from ct_assets.bpr_json.checks import bpr_json_checks
@@ -17,18 +16,13 @@ from ct_assets.dicom_seg.asset import dicom_seg
 from ct_assets.dicom_seg.checks import dicom_seg_checks
 from ct_assets.dicom_sr.asset import dicom_sr
 from ct_assets.dicom_sr.checks import dicom_sr_checks
+from ct_assets.installation import resources
 from ct_assets.organ_seg.asset import organ_seg
 from ct_assets.organ_seg.checks import organ_seg_checks
 from ct_assets.partitions import scopes
 from ct_assets.qc_report.asset import qc_report
 from ct_assets.qc_report.checks import qc_report_checks
-from ct_assets.settings import settings
 from ct_assets.shape_features.asset import shape_features
-from resources.compute import Compute
-from resources.dicom_source import DicomSource
-from resources.model_store import ModelStore
-from resources.series_store import SeriesStore
-from resources.warehouse import Warehouse
 from sensors.missing_series import missing_series_schedule
 from sensors.new_series import new_series_sensor
 
@@ -69,24 +63,6 @@ def collection_definitions(collection: Collection) -> dg.Definitions:
         schedules=schedules,
         jobs=[scope.job for scope in parts],
     )
-
-
-def resources() -> dict[str, dg.ConfigurableResource]:
-    """Return the resources of this installation, from its settings."""
-    return {
-        "dicom_source": DicomSource(
-            s3_endpoint=settings().s3_endpoint,
-            gcs_endpoint=settings().gcs_endpoint,
-            index_folder=f"{settings().home}/idc",
-        ),
-        "warehouse": Warehouse(
-            bigquery=BigQueryResource(project=settings().bigquery_project),
-            maximum_gb=settings().bigquery_maximum_gb,
-        ),
-        "series_store": SeriesStore(root=settings().home),
-        "model_store": ModelStore(root=f"{settings().home}/models"),
-        "compute": Compute(kind=settings().compute, ray_address=settings().ray_address),
-    }
 
 
 defs = dg.Definitions.merge(

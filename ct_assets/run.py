@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from ct_assets.cohort_table.index.header_index import unreadable_files
-from ct_assets.cohort_table.source.of_collection import previous_index
+from ct_assets.cohort_table.index.kept import read_index
 from ct_assets.collection import Collection
 from ct_assets.completion import Completion, completion_key, files_made, read_completion
 from ct_assets.ct_nifti.expert import expert_files
@@ -89,7 +89,7 @@ def annotate(
         uid, source = str(row["SeriesInstanceUID"]), dicom_source.folder(collection)
         series = folder.series(uid)
         try:
-            fetch_needed(folder, dicom_source, source, uid)
+            fetch_needed(collection, folder, dicom_source, source, uid)
             files = [*source_files(folder, source, uid), *expert_files(source, row["expert_files"])]
             key = completion_key(files, collection, model_store)
         except (OSError, LookupError, FetchFailedError) as error:
@@ -113,7 +113,7 @@ def annotate(
     return CohortOutcome(
         folder=folder,
         series=tuple(outcomes),
-        unreadable=unreadable_files(previous_index(folder.cohort.instances)),
+        unreadable=unreadable_files(read_index(folder.cohort.instances)),
         report=report,
         report_problem=report_problem,
     )

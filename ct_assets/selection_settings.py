@@ -16,7 +16,7 @@ class Clinical(StrictModel):
     table: str = Field(description="CSV or Parquet file, variables expanded, or bigquery://project.dataset.table.")
     patient_id: str = Field(description="Its column with the PatientID.")
     column: str = Field(description="Its column that decides.")
-    values: tuple[str | int | float, ...] = Field(min_length=1, description="Values of a patient in the cohort.")
+    values: tuple[bool | int | float | str, ...] = Field(min_length=1, description="Values of a patient in the cohort.")
 
     @property
     def location(self) -> str:
@@ -66,7 +66,7 @@ class PublishedSelection(_Common):
     profile: Literal["published"]
     minimum_slices: int | None = Field(default=None, ge=1, description="Fewest slices; none: any number.")
     near_axial: bool = Field(default=False, description="Ask for rows and columns that run mainly along x and y.")
-    position_decimals: int = Field(default=1, ge=0, le=6, description="Decimals that z is truncated to, in mm.")
+    position_decimals: int = Field(default=1, ge=0, le=1, description="Decimals that z is truncated to, in mm.")
     maximum_distinct_gaps: int = Field(default=2, ge=1, description="Most distinct differences of truncated z.")
     maximum_gap_ratio: float = Field(default=2.0, gt=1, description="Largest by smallest difference must be below.")
 

@@ -16,9 +16,9 @@ class CollectionError(ValueError):
 
 
 class StrictModel(BaseModel):
-    """A part of a collection: unknown keys are refused, and nothing changes after reading."""
+    """A part of a collection: unknown keys and infinite numbers are refused, and nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _rising(value: tuple[float, float]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from ct_assets.collection import selection_digest
 from ct_assets.partitions import Scope
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT
@@ -53,23 +54,27 @@ def next_missing(
     return [uid for _, uid in zip(range(batch), missing, strict=False)]
 
 
-def finished_series(store: CollectionFolder) -> set[str]:
+def finished_series(store: CollectionFolder, selection: str) -> set[str]:
     """Return the series of a collection that are annotated, or known to be unfit.
 
     A series that was annotated when half of it had been copied is not finished: the cohort table has more of it now.
+    Nor is one that another selection than today's found unfit.
 
     Parameters
     ----------
     store : CollectionFolder
         The collection's folder.
+    selection : str
+        Digest of the collection's selection (`ct_assets.collection.selection_digest`).
     """
     instances = _instances(store.cohort.cohort)
     finished = set()
     for folder in store.all_series():
         uid, record = folder.series_instance_uid, folder.ct_record
-        fit, slices = _converted(record, record.stat().st_mtime_ns) if record.is_file() else (None, None)
+        fit, slices, by = _converted(record, record.stat().st_mtime_ns) if record.is_file() else (None, None, None)
         grown = slices is not None and uid in instances and instances[uid] != slices
-        if (folder.qc_page.is_file() or fit is False) and not grown:
+        unfit = fit is False and by in {None, selection}
+        if (folder.qc_page.is_file() or unfit) and not grown:
             finished.add(uid)
     return finished
 
@@ -83,13 +88,16 @@ def _instances(cohort: Path) -> dict[str, int]:
 
 
 @lru_cache(maxsize=100_000)
-def _converted(record: Path, _changed: int) -> tuple[bool | None, int | None]:
-    """Return whether ct.json calls its series fit, and its slices if it lists them; each version is read once."""
+def _converted(record: Path, _changed: int) -> tuple[bool | None, int | None, str | None]:
+    """Return whether ct.json calls its series fit, its slices if it lists them, and which selection found it unfit.
+
+    Each version is read once.
+    """
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
-        return content["fit"], len(content.get("slices", ())) or None
+        return content["fit"], len(content.get("slices", ())) or None, content.get("unfit_by_selection")
     except (ValueError, KeyError):
-        return None, None  # damaged: one series, which the run names, must not stop the others
+        return None, None, None  # damaged: one series, which the run names, must not stop the others
 
 
 def _series_of_runs(instance: dg.DagsterInstance, scope: Scope, statuses: list[dg.DagsterRunStatus]) -> list[str]:
@@ -121,7 +129,7 @@ def missing_series_schedule(scope: Scope) -> dg.ScheduleDefinition:
         failures = Counter(_series_of_runs(context.instance, scope, [dg.DagsterRunStatus.FAILURE]))
         chosen = next_missing(
             context.instance.get_dynamic_partitions(name),
-            finished_series(series_store.collection(collection.name)),
+            finished_series(series_store.collection(collection.name), selection_digest(collection)),
             set(unfinished),
             failures,
             collection.schedule.batch,

@@ -174,7 +174,13 @@ def test_odd_geometry_is_listed_with_reasons_and_nothing_is_half_written(shared_
     assert _files(out) == sorted(f"cohort/{name}" for name in COHORT_FILES if name not in {"qc.parquet", "report.html"})
     cohort = COHORT.read(CollectionFolder(out).cohort.cohort)
     assert cohort["reason"].notna().all()
-    for reason in ("LOCALIZER", "DERIVED", "gantry tilted by 14.0", "irregular: gaps from 5 to 10 mm", "gantry tilted by 18.5"):
+    for reason in (
+        "LOCALIZER",
+        "DERIVED",
+        "gantry tilted by 14.0",
+        "irregular: gaps from 5 to 10 mm",
+        "gantry tilted by 18.5",
+    ):
         assert any(reason in text for text in cohort["reason"]), reason
 
 

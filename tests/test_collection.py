@@ -67,6 +67,8 @@ def test_a_minimal_collection_is_enough(tmp_path):
             ),
             ["source.table", "should match pattern", "'t'"],
         ),
+        (VALID + "selection: {lateral_shift_mm: .inf}\n", ["selection.lateral_shift_mm", "finite"]),
+        (VALID + "selection: {slice_thickness_mm: [0, .inf]}\n", ["selection.slice_thickness_mm.1", "finite"]),
         (VALID + "schedule: {cron: every day}\n", ["key schedule.cron", "every day"]),
         (VALID.replace("configurations: [2d]", "folds: [0, 0]"), ["organ_segmentation.folds", "each only once"]),
         (VALID + "shards: 0\n", ["key shards", "greater than or equal to 1"]),

@@ -11,7 +11,8 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from dagster._core.utils import make_new_run_id
 
 from ct_assets.collection import Collection, load_collections
-from ct_assets.definitions import collection_definitions, defs, resources
+from ct_assets.definitions import collection_definitions, defs
+from ct_assets.installation import resources
 from ct_assets.partitions import Registered, Scope, register_series, scopes, shard_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent

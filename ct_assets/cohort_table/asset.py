@@ -5,7 +5,8 @@ import dagster as dg
 from ct_assets.cohort_table.changes import changes, selected_before
 from ct_assets.cohort_table.display import changes_markdown, characteristics_markdown, excluded_markdown, flow_markdown
 from ct_assets.cohort_table.index.header_index import unreadable_files
-from ct_assets.cohort_table.source.of_collection import judged_series, previous_index
+from ct_assets.cohort_table.index.kept import read_index
+from ct_assets.cohort_table.source.of_collection import judged_series
 from ct_assets.cohort_table.write import write_cohort
 from ct_assets.partitions import Registered, Scope, register_series
 from ct_assets.store.tables import CHARACTERISTICS, SELECTION_FLOW
@@ -31,16 +32,17 @@ def cohort_table(scope: Scope) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         folder = series_store.collection(collection.name).cohort
         before = selected_before(folder.cohort)
+        source = dicom_source.folder(collection)
         judged = judged_series(
             collection,
-            dicom_source.folder(collection),
+            source,
             warehouse=warehouse,
             index_file=dicom_source.idc_index_file,
-            previous=previous_index(folder.instances),
+            previous=read_index(folder.instances, source),
         )
-        cohort = write_cohort(judged, collection, folder)
+        cohort = write_cohort(judged, collection, folder, source)
         selected = cohort.loc[cohort["selected"], "SeriesInstanceUID"].tolist()
-        unreadable = 0 if judged.instances is None else len(unreadable_files(judged.instances))
+        unreadable = len(unreadable_files(judged.instances))
         registered = register_series(context.instance, collection, selected, remove=not unreadable)
         context.log.info("%d of %d CT series selected: %s", len(selected), len(cohort), ", ".join(selected[:20]))
         return dg.MaterializeResult(

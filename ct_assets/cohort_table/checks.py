@@ -3,9 +3,9 @@
 import dagster as dg
 
 from ct_assets.cohort_table.index.header_index import unreadable_files
-from ct_assets.cohort_table.source.of_collection import previous_index
+from ct_assets.cohort_table.index.kept import read_index
 from ct_assets.partitions import Scope
-from ct_assets.store.tables import COHORT, INSTANCES
+from ct_assets.store.tables import COHORT
 from resources.series_store import SeriesStore
 
 _FILES_SHOWN = 20
@@ -26,8 +26,7 @@ def cohort_table_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=key, description="Every file that claims to be DICOM can be read.")
     def files_readable(series_store: SeriesStore) -> dg.AssetCheckResult:
-        index = previous_index(series_store.collection(name).cohort.instances)
-        bad = unreadable_files(INSTANCES.schema.empty_table() if index is None else index)
+        bad = unreadable_files(read_index(series_store.collection(name).cohort.instances))
         return dg.AssetCheckResult(
             passed=bad.empty,
             severity=dg.AssetCheckSeverity.WARN,

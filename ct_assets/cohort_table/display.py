@@ -1,5 +1,7 @@
 """What the UI shows of a cohort table: the flow as table and bars, table 1, what changed; as Markdown."""
 
+import html
+
 import pandas as pd
 
 from ct_assets.cohort_table.changes import Changes
@@ -84,7 +86,8 @@ def excluded_markdown(cohort: pd.DataFrame) -> str:
     if excluded.empty:
         return "none"
     more = len(excluded) - _ROWS_SHOWN
-    table: str = excluded.head(_ROWS_SHOWN).fillna("").to_markdown(index=False, disable_numparse=True)
+    shown = excluded.head(_ROWS_SHOWN).fillna("").astype(str).map(_escaped)
+    table: str = shown.to_markdown(index=False, disable_numparse=True)
     return table + (f"\n\nand {count(more)} more in cohort.parquet" if more > 0 else "")
 
 
@@ -113,6 +116,11 @@ def size(value: int) -> str:
     while amount >= 1000 and unit < len(_UNITS) - 1:
         amount, unit = amount / 1000, unit + 1
     return f"{amount:.3g} {_UNITS[unit]}"
+
+
+def _escaped(text: str) -> str:
+    """Return text from outside so that it cannot be taken for a cell, a line or an element."""
+    return html.escape(" ".join(text.split())).replace("|", "\\|")
 
 
 def _listed(uids: tuple[str, ...]) -> str:

@@ -2,16 +2,18 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel, Field, ValidationError
 
 from ct_assets.cohort_table.source.judged import Judged
 from ct_assets.collection import Collection
-from ct_assets.store.uid import checked_uid
+from ct_assets.store.uid import MAXIMUM_UID_LENGTH
 from resources.series_download import RemoteSeries
 
 MANIFEST_VERSION = 2
@@ -96,34 +98,64 @@ def s5cmd_manifest(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def series_of_manifest(path: Path) -> list[RemoteSeries]:
+class _Part(BaseModel):
+    """A series of a manifest as far as it matters for fetching."""
+
+    SeriesInstanceUID: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=MAXIMUM_UID_LENGTH)
+    url: str | None = Field(default=None, pattern=r"^(s3|gs)://[A-Za-z0-9._-]+/[A-Za-z0-9._/-]+/$")
+    objects: int | None = Field(default=None, ge=0)
+    object_bytes: int | None = Field(default=None, ge=0)
+
+
+class _Series(_Part):
+    experts: list[_Part] = []
+
+
+class _Manifest(BaseModel):
+    schema_version: int
+    series: list[_Series]
+
+
+def series_of_manifest(path: Path, series_instance_uids: Sequence[str] | None = None) -> list[RemoteSeries]:
     """Return what a manifest names, experts' segmentations included, so that the cohort can be fetched again.
 
     Parameters
     ----------
     path : Path
         manifest.json.
+    series_instance_uids : sequence of str, optional
+        CT series; default: all.
 
     Raises
     ------
     ManifestError
-        If the file is no manifest, or names series that are in no bucket.
+        If the file is no manifest, lacks a series, or names none that is in a bucket.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        version, series = content["schema_version"], content["series"]
-        parts = [part for entry in series for part in (entry, *entry.get("experts", []))]
-        places = {p["SeriesInstanceUID"]: (p["url"], p["objects"], p["object_bytes"]) for p in parts if "url" in p}
+        version = content["schema_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"{path}: is no manifest of a cohort ({type(error).__name__}: {error})"
         raise ManifestError(message) from error
     if version != MANIFEST_VERSION:
         message = f"{path}: is version {version}, expected {MANIFEST_VERSION}; materialize cohort_table again"
         raise ManifestError(message)
-    if not places:
-        message = f"{path}: names no series in a public bucket; its files are where source says"
+    try:
+        series = _Manifest.model_validate(content).series
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise ManifestError(message) from error
+    absent = set(series_instance_uids or ()) - {entry.SeriesInstanceUID for entry in series}
+    if absent:
+        message = f"{path}: has no series {min(absent)}"
         raise ManifestError(message)
-    return [RemoteSeries(checked_uid(uid), *place) for uid, place in places.items()]
+    chosen = [e for e in series if series_instance_uids is None or e.SeriesInstanceUID in series_instance_uids]
+    parts = {part.SeriesInstanceUID: part for entry in chosen for part in (entry, *entry.experts) if part.url}
+    if not parts:
+        message = f"{path}: names no series in a public bucket; its files are where its source says"
+        raise ManifestError(message)
+    return [RemoteSeries(uid, str(part.url), part.objects, part.object_bytes) for uid, part in parts.items()]
 
 
 def series_files(instances: pa.Table, series_instance_uid: str) -> list[str]:

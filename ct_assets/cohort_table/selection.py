@@ -87,7 +87,7 @@ def selection_flow(judged: pd.DataFrame, criteria: tuple[Criterion, ...]) -> pd.
     rows: list[tuple[int, str, str, int, int, int]] = [(0, "ct", "is CT", len(judged), 0, 0)]
     for step, criterion in enumerate(criteria, start=1):
         failed, unknown = _failed(judged, criterion), _unknown(judged, criterion)
-        left &= ~failed & ~(unknown & decided)
+        left &= ~failed & ~(unknown & (decided | (not criterion.on_headers)))
         counts = (int(left.sum()), int(failed.sum()), int(unknown.sum()))
         rows.append((step, criterion.name, criterion.description, *counts))
     return pd.DataFrame(rows, columns=list(SELECTION_FLOW.columns))
@@ -162,9 +162,9 @@ def _reasons(
 def _reason(row: Any, criterion: Criterion, settings: Settings) -> str:
     """Say why a series fails; where that breaks on it, in general words, and the other series go on."""
     if getattr(row, VERDICT + criterion.name, None) is False:  # its measures are not known
-        return f"{criterion.name}: not that it {criterion.description} ({INDEX_SAYS})"
+        return f"{criterion.name}: fails ({INDEX_SAYS})"
     try:
         return criterion.explain(row, settings)
     except Exception:
         logger.exception("no words for %s of series %s", criterion.name, row.SeriesInstanceUID)
-        return f"{criterion.name}: not that it {criterion.description}"
+        return f"{criterion.name}: fails"

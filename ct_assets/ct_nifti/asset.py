@@ -3,7 +3,7 @@
 import dagster as dg
 
 from ct_assets.ct_nifti.convert import convert
-from ct_assets.ct_nifti.fetch import fetch_needed, undecided_reasons
+from ct_assets.ct_nifti.fetch import fetch_needed, rejected_on_headers
 from ct_assets.ct_nifti.source import source_files
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
@@ -31,9 +31,9 @@ def ct_nifti(scope: Scope) -> dg.AssetsDefinition:
         context.log.info("series %s", uid)
         store = series_store.collection(collection.name)
         source = dicom_source.folder(collection)
-        fetch_needed(store, dicom_source, source, uid)
+        fetch_needed(collection, store, dicom_source, source, uid)
         files = source_files(store, source, uid)
-        record = convert(files, store.series(uid), undecided_reasons(collection, store, files, uid))
+        record = convert(files, store.series(uid), rejected_on_headers(collection, store, files, uid))
         return dg.MaterializeResult(
             metadata={
                 "fit": record.fit,

@@ -4,6 +4,7 @@ import gzip
 import logging
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -23,7 +24,15 @@ logger = logging.getLogger(__name__)
 _GZIP_LEVEL = 1
 
 
-def convert(files: Sequence[Path], folder: SeriesFolder, unfit: Sequence[str] = ()) -> CtRecord:
+@dataclass(frozen=True)
+class Rejected:
+    """Why a series is unfit before it is converted, and the digest of the selection that says so, if one does."""
+
+    reason: str
+    selection_digest: str | None
+
+
+def convert(files: Sequence[Path], folder: SeriesFolder, rejected: Rejected | None = None) -> CtRecord:
     """Convert a series and write ct.nii.gz and ct.json; an unfit series gets ct.json alone, with the reason.
 
     Parameters
@@ -32,8 +41,8 @@ def convert(files: Sequence[Path], folder: SeriesFolder, unfit: Sequence[str] = 
         DICOM files of the series, in any order.
     folder : SeriesFolder
         Where to write.
-    unfit : sequence of str, optional
-        Reasons why the series is not to be converted, found on its headers.
+    rejected : Rejected, optional
+        Why the series is not to be converted: the selection rejects it on its headers.
 
     Returns
     -------
@@ -51,12 +60,12 @@ def convert(files: Sequence[Path], folder: SeriesFolder, unfit: Sequence[str] = 
     if _source_of(folder) != source_digest:
         folder.remove_derived()  # made from other files: nobody may take it for this series
     try:
-        series = None if unfit else CtSeries.cached(files)
-        reasons = tuple(unfit)
+        series = None if rejected else CtSeries.cached(files)
     except InconsistentSeriesError as error:
-        series, reasons = None, (str(error),)
+        series, rejected = None, Rejected(str(error), None)
     if series is None:
-        record = _unfit(files, source_digest, reasons)
+        assert rejected is not None
+        record = _unfit(files, source_digest, rejected)
     else:
         with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch:
             conversion = run_dcm2niix(list(files), Path(scratch))
@@ -131,7 +140,7 @@ def _write_volume(volume: Path, target: Path) -> None:
         temporary.write_bytes(gzip.compress(volume.read_bytes(), compresslevel=_GZIP_LEVEL, mtime=0))
 
 
-def _unfit(files: Sequence[Path], source_digest: str, reasons: tuple[str, ...]) -> CtRecord:
+def _unfit(files: Sequence[Path], source_digest: str, rejected: Rejected) -> CtRecord:
     header = read_header(files[0])
     return CtRecord(
         patient_id=str(header.get("PatientID", "")),
@@ -139,7 +148,8 @@ def _unfit(files: Sequence[Path], source_digest: str, reasons: tuple[str, ...]) 
         series_instance_uid=str(header.get("SeriesInstanceUID", "")),
         frame_of_reference_uid=None,
         fit=False,
-        reasons=reasons,
+        reasons=(rejected.reason,),
+        unfit_by_selection=rejected.selection_digest,
         source_digest=source_digest,
         converter="none",
     )

@@ -12,6 +12,7 @@ from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation import UnusableSegmentationError, read_expert
 from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.uid import is_uid
 
 logger = logging.getLogger(__name__)
 
@@ -70,5 +71,12 @@ def expert_files(source: Path, names: Sequence[str]) -> list[Path]:
     names : sequence of str
         `expert_files` of a row of the cohort table.
     """
-    paths = [source / name for name in names]
-    return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    files: list[Path] = []
+    for name in names:
+        if (source / name).is_dir():
+            files += sorted((source / name).iterdir())
+        elif is_uid(name):
+            logger.warning("expert segmentation %s has not been fetched, and is left out", name)
+        else:
+            files.append(source / name)
+    return files

@@ -1,19 +1,24 @@
 """Fetch what a series needs from its public bucket, and decide on its headers what selection could not."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import pandas as pd
 import pyarrow.parquet as pq
 
 from ct_assets.cohort_table.index.header_index import index_folder
 from ct_assets.cohort_table.selection import cohort
 from ct_assets.cohort_table.source.folder import judge_instances
 from ct_assets.cohort_table.source.judged import NoCtError
-from ct_assets.collection import Collection
+from ct_assets.collection import Collection, selection_digest
+from ct_assets.ct_nifti.convert import Rejected
+from ct_assets.ct_nifti.source import indexed_files
+from ct_assets.source_settings import FolderSource
 from ct_assets.store.paths import CollectionFolder
 from resources.series_download import Fetched, RemoteSeries
+
+logger = logging.getLogger(__name__)
 
 
 class FetchFailedError(RuntimeError):
@@ -72,35 +77,47 @@ def remote_series(store: CollectionFolder, series_instance_uids: Sequence[str] |
     ]
 
 
-def fetch_needed(store: CollectionFolder, fetcher: Fetcher, mirror: Path, series_instance_uid: str) -> None:
+def fetch_needed(
+    collection: Collection, store: CollectionFolder, fetcher: Fetcher, source: Path, series_instance_uid: str
+) -> None:
     """Fetch a series and its experts' segmentations, where they are in a bucket; what is there already stays.
+
+    A segmentation that cannot be fetched is left out with a warning: what the models make does not depend on it.
 
     Parameters
     ----------
+    collection : Collection
+        The collection; one whose files are in a folder needs nothing.
     store : CollectionFolder
-        The collection.
+        Its tables.
     fetcher : Fetcher
         The resource `dicom_source`.
-    mirror : Path
-        Where to.
+    source : Path
+        Folder of the DICOM files: the mirror.
     series_instance_uid : str
         CT series.
 
     Raises
     ------
     FetchFailedError
-        If one of them could not be fetched.
+        If the series could not be fetched.
     """
+    if isinstance(collection.source, FolderSource):
+        return
     needed = remote_series(store, [series_instance_uid])
-    failed = [fetched for fetched in fetcher.fetch(needed, mirror) if fetched.status == "failed"] if needed else []
-    if failed:
-        raise FetchFailedError("; ".join(str(fetched.reason) for fetched in failed))
+    if _there(store, source, series_instance_uid):
+        needed = [series for series in needed if series.series_instance_uid != series_instance_uid]
+    for fetched in fetcher.fetch(needed, source) if needed else []:
+        if fetched.status == "failed" and fetched.series.series_instance_uid == series_instance_uid:
+            raise FetchFailedError(str(fetched.reason))
+        if fetched.status == "failed":
+            logger.warning("expert segmentation left out: %s", fetched.reason)
 
 
-def undecided_reasons(
+def rejected_on_headers(
     collection: Collection, store: CollectionFolder, files: Sequence[Path], series_instance_uid: str
-) -> tuple[str, ...]:
-    """Judge a preselected series on its headers; none is repeated where the cohort table has decided it.
+) -> Rejected | None:
+    """Judge a preselected series on its headers; nothing is repeated where the cohort table has decided it.
 
     Parameters
     ----------
@@ -115,20 +132,33 @@ def undecided_reasons(
 
     Returns
     -------
-    tuple of str
-        Why the series is unfit; empty if it is fit or was decided before.
+    Rejected or None
+        Why the series is unfit; None if it is fit or was decided before.
     """
     filters = [("SeriesInstanceUID", "=", series_instance_uid)]
     rows = pq.read_table(store.cohort.cohort, columns=["decided"], filters=filters).to_pylist()
     if not rows or rows[0]["decided"]:
-        return ()
+        return None
+    reason = _reason(collection, files[0].parent, series_instance_uid)
+    return Rejected(reason, selection_digest(collection)) if reason else None
+
+
+def _there(store: CollectionFolder, source: Path, series_instance_uid: str) -> bool:
+    """Tell whether a series was decided on files that are still there, in whatever folders of the mirror they are."""
+    filters = [("SeriesInstanceUID", "=", series_instance_uid)]
+    rows = pq.read_table(store.cohort.cohort, columns=["decided"], filters=filters).to_pylist()
+    files = [source / file for file in indexed_files(store, series_instance_uid)]
+    return bool(rows and rows[0]["decided"] and files) and all(file.is_file() for file in files)
+
+
+def _reason(collection: Collection, folder: Path, series_instance_uid: str) -> str | None:
     try:
-        judged = judge_instances(collection, index_folder(files[0].parent))
+        judged = judge_instances(collection, index_folder(folder))
     except NoCtError as error:
-        return (str(error),)
-    table: pd.DataFrame = cohort(judged.series, judged.criteria, collection.selection, collection=collection.name)
+        return str(error)
+    table = cohort(judged.series, judged.criteria, collection.selection, collection=collection.name)
     row = table[table["SeriesInstanceUID"] == series_instance_uid]
     if row.empty:
-        return (f"the files fetched are of series {', '.join(table['SeriesInstanceUID'])}",)
+        return f"the files fetched are of series {', '.join(table['SeriesInstanceUID'])}"
     reason = row["reason"].iloc[0]
-    return (str(reason),) if reason else ()
+    return str(reason) if reason else None

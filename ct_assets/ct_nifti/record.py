@@ -27,9 +27,10 @@ class SliceRecord(BaseModel):
 class CtRecord(Record):
     """Content of ct.json.
 
-    ``slices[k]`` describes the voxels ``[:, :, k]`` of ct.nii.gz; ``position_mm`` is the projection of its origin on
-    the slice normal. ``flip_columns`` and ``flip_rows`` say whether the first and second voxel axis run against the
-    DICOM columns and rows.
+    ``unfit_by_selection`` is the digest of the selection that a series failed on its headers, if it did: with another
+    selection it may be fit. ``slices[k]`` describes the voxels ``[:, :, k]`` of ct.nii.gz; ``position_mm`` is the
+    projection of its origin on the slice normal. ``flip_columns`` and ``flip_rows`` say whether the first and second
+    voxel axis run against the DICOM columns and rows.
     """
 
     schema_version: Literal[1] = 1
@@ -39,6 +40,7 @@ class CtRecord(Record):
     frame_of_reference_uid: str | None
     fit: bool
     reasons: tuple[str, ...] = ()
+    unfit_by_selection: str | None = None
     shape: tuple[int, int, int] | None = None
     affine: tuple[tuple[float, float, float, float], ...] | None = None
     spacing_mm: tuple[float, float, float] | None = None

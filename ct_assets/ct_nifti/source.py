@@ -34,7 +34,7 @@ def source_files(store: CollectionFolder, source: Path, series_instance_uid: str
     if not store.cohort.cohort.is_file():
         message = f"{store.cohort.cohort} is missing; materialize cohort_table first"
         raise FileNotFoundError(message)
-    files = [source / file for file in _indexed(store.cohort.instances, series_instance_uid)]
+    files = [source / file for file in indexed_files(store, series_instance_uid)]
     gone = next((file for file in files if not file.is_file()), None)
     if files and gone is None:
         return files
@@ -48,11 +48,19 @@ def source_files(store: CollectionFolder, source: Path, series_instance_uid: str
     raise LookupError(message)
 
 
-def _indexed(index: Path, series_instance_uid: str) -> list[str]:
-    """Return the files of a series in the header index; none where it does not know the series, or there is none."""
-    if not index.is_file():
+def indexed_files(store: CollectionFolder, series_instance_uid: str) -> list[str]:
+    """Return the files of a series in the header index; none where it does not know the series, or there is none.
+
+    Parameters
+    ----------
+    store : CollectionFolder
+        The collection.
+    series_instance_uid : str
+        SeriesInstanceUID.
+    """
+    if not store.cohort.instances.is_file():
         return []
-    rows = pq.read_table(index, filters=[("SeriesInstanceUID", "=", series_instance_uid)])
+    rows = pq.read_table(store.cohort.instances, filters=[("SeriesInstanceUID", "=", series_instance_uid)])
     return series_files(rows, series_instance_uid)
 
 

@@ -1,5 +1,6 @@
 """Parquet tables: one schema each, checked on writing, with its version in the file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Table:
         fields = [pa.field(name, kind) for name, kind in self.columns.items()]
         return pa.schema(fields, metadata={"table": self.name, "schema_version": str(self.version)})
 
-    def write(self, rows: pd.DataFrame | pa.Table, path: Path) -> None:
+    def write(self, rows: pd.DataFrame | pa.Table, path: Path, about: Mapping[str, str] | None = None) -> None:
         """Write rows atomically; they must have exactly this table's columns, in any order.
 
         Parameters
@@ -37,6 +38,8 @@ class Table:
             Rows.
         path : Path
             File to write.
+        about : mapping of str to str, optional
+            Further metadata of the file.
 
         Raises
         ------
@@ -53,7 +56,7 @@ class Table:
             table = rows.select(list(self.columns)).cast(self.schema)
         else:
             table = pa.Table.from_pandas(rows[list(self.columns)], schema=self.schema, preserve_index=False)
-        table = table.replace_schema_metadata(self.schema.metadata)
+        table = table.replace_schema_metadata({**self.schema.metadata, **(about or {})})
         with atomic_path(path) as temporary:
             pq.write_table(table, temporary, compression="zstd")
 

@@ -12,6 +12,11 @@ class InvalidUidError(ValueError):
     """A string that is used as a DICOM UID but is none."""
 
 
+def is_uid(value: str) -> bool:
+    """Tell whether a string is a DICOM UID, as `checked_uid` checks it."""
+    return len(value) <= MAXIMUM_UID_LENGTH and _UID.fullmatch(value) is not None
+
+
 def checked_uid(value: str) -> str:
     """Return a DICOM UID unchanged after checking that it is one.
 
@@ -32,7 +37,7 @@ def checked_uid(value: str) -> str:
     InvalidUidError
         If the value is empty, longer than 64 characters, or has anything but digits separated by single dots.
     """
-    if len(value) > MAXIMUM_UID_LENGTH or not _UID.fullmatch(value):
+    if not is_uid(value):
         message = f"not a DICOM UID: {value[:80]!r} (digits separated by dots, at most {MAXIMUM_UID_LENGTH} characters)"
         raise InvalidUidError(message)
     return value

@@ -10,9 +10,9 @@ def walk_files(folder: Path, on_error: Callable[[Path, OSError], None]) -> Itera
     """Find the files below a folder.
 
     Links are followed, after all folders that are reached without one: so a folder with two names goes by its own,
-    and links that lead in a circle end. Hidden files are passed over, and so is what cannot be read as a file: pipes,
-    devices, sockets. A file whose kind cannot be told, such as a broken link, is yielded, so that reading it names the
-    fault.
+    and links that lead in a circle end. Hidden files and folders are passed over, such as the folder of a fetch in
+    progress, and so is what cannot be read as a file: pipes, devices, sockets. A file whose kind cannot be told, such
+    as a broken link, is yielded, so that reading it names the fault.
 
     Parameters
     ----------
@@ -41,9 +41,11 @@ def walk_files(folder: Path, on_error: Callable[[Path, OSError], None]) -> Itera
             on_error(current, error)
             continue
         for entry in entries:
+            if entry.name.startswith("."):
+                continue
             if _is_folder(entry):
                 (links if entry.is_symlink() else folders).append(Path(entry.path))
-            elif not entry.name.startswith(".") and _is_regular(entry):
+            elif _is_regular(entry):
                 yield Path(entry.path)
 
 

@@ -86,7 +86,8 @@ def test_selection_exclusions_and_problems(nsclc: Published) -> None:
         ("LUNG1-902", "1.2.902", True, ""),
     )
     flow = pd.DataFrame(
-        [[0, "ct", "is CT", 1200, 0, 0], [1, "spacing", "has equal gaps", 900, 310, 7]], columns=list(SELECTION_FLOW.columns)
+        [[0, "ct", "is CT", 1200, 0, 0], [1, "spacing", "has equal gaps", 900, 310, 7]],
+        columns=list(SELECTION_FLOW.columns),
     )
     html = without_plotly(
         cohort_page(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from ct_assets.cohort_table.index.header_index import index_folder
 
+from ct_assets.cohort_table.index.header_index import index_folder
 from ct_assets.cohort_table.selection import cohort, selection_flow
 from ct_assets.cohort_table.source.folder import judge_instances
 from ct_assets.collection import Collection

@@ -116,8 +116,8 @@ def test_values_are_those_of_the_header_decimals_as_they_are_written(source):
         ("ImagePositionPatient", "1\\2\\1_0", "has ImagePositionPatient with 3 values, not 3 finite numbers"),
         (
             "ImageOrientationPatient",
-            "1\\0\\0\\0\\1.1\\0",
-            "has ImageOrientationPatient with 6 values, not the 6 cosines of orthogonal unit vectors",
+            "1\\0\\0\\0\\one\\0",
+            "has ImageOrientationPatient with 6 values, not 6 finite numbers",
         ),
         ("PixelSpacing", "0\\1", "has PixelSpacing with 2 values, not 2 numbers above 0"),
         ("SliceThickness", "thin", "has SliceThickness with 1 value, not 1 finite number"),

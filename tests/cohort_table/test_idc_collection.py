@@ -1,5 +1,6 @@
 """A collection of the Imaging Data Commons end to end, its buckets on loopback: preselect, fetch, decide, again."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dagster_gcp import BigQueryResource
 
 from ct_assets.cli import main
 from ct_assets.cohort_table.asset import cohort_table
+from ct_assets.cohort_table.manifest import series_of_manifest
 from ct_assets.cohort_table.source import idc_metadata
 from ct_assets.ct_nifti.asset import ct_nifti
 from ct_assets.ct_nifti.checks import ct_nifti_checks
@@ -32,6 +34,7 @@ from tests.resources.object_servers import Cloud
 cloud, s3_server, gs_server = object_servers.cloud, object_servers.s3_server, object_servers.gs_server
 
 FIT, IRREGULAR, SHORT = "1.2.826.0.1.1", "1.2.826.0.1.2", "1.2.826.0.1.3"
+SEG = "1.2.826.0.1.4"
 STUDY = "1.2.826.0.1"
 
 
@@ -58,23 +61,25 @@ def archive(cloud: Cloud, shared_data, tmp_path, monkeypatch) -> Cloud:
         FIT: _objects(crops / "pat_2", FIT, most=30),
         IRREGULAR: _objects(crops / "pat_1", IRREGULAR, leave_out=12, most=40),
         SHORT: _objects(crops / "pat_2", SHORT, most=3),
+        SEG: {"seg.dcm": (shared_data / "real/dcmqi_examples/liver.dcm").read_bytes()},
     }
     rows = []
     for uid, objects in series.items():
         remote = cloud.put_series(uid, objects)
         bucket, folder = remote.url.split("/")[2:4]
         rows.append((uid, len(objects), remote.size, bucket, folder))
+    ct, seg = ["CT", "1.2.840.10008.5.1.4.1.1.2", ""], ["SEG", "1.2.840.10008.5.1.4.1.1.66.4", "Segmentation"]
     values = ", ".join(
-        f"('mine', NULL, 'P1', '{uid}', '{STUDY}', 'CT', '1.2.840.10008.5.1.4.1.1.2', {count}, '{bucket}', '{folder}', "
-        f"{size} / 1000000)"
+        f"('P1', '{uid}', '{STUDY}', {seg if uid == SEG else ct}, {count}, '{bucket}', '{folder}', {size})"
         for uid, count, size, bucket, folder in rows
     )
     index = tmp_path / "idc_index.parquet"
     duckdb.sql(
-        f"COPY (SELECT * REPLACE (NULL::VARCHAR AS analysis_result_id, instanceCount::BIGINT AS instanceCount, "
-        f"series_size_MB::DOUBLE AS series_size_MB), NULL::VARCHAR AS SeriesDescription FROM (VALUES {values}) "
-        "AS t(collection_id, analysis_result_id, PatientID, SeriesInstanceUID, StudyInstanceUID, Modality, "
-        f"SOPClassUID, instanceCount, aws_bucket, crdc_series_uuid, series_size_MB)) TO '{index}' (FORMAT parquet)"
+        "COPY (SELECT 'mine' AS collection_id, NULL::VARCHAR AS analysis_result_id, PatientID, SeriesInstanceUID, "
+        "StudyInstanceUID, kind[1] AS Modality, kind[2] AS SOPClassUID, kind[3] AS SeriesDescription, "
+        "instanceCount::BIGINT AS instanceCount, aws_bucket, crdc_series_uuid, size / 1000000 AS series_size_MB "
+        f"FROM (VALUES {values}) AS t(PatientID, SeriesInstanceUID, StudyInstanceUID, kind, instanceCount, "
+        f"aws_bucket, crdc_series_uuid, size)) TO '{index}' (FORMAT parquet)"
     )
     known = {
         "idc_index": index,
@@ -92,7 +97,7 @@ def scope(archive, tmp_path) -> Scope:
         "kind": "idc", "collection_id": "mine", "mirror": str(tmp_path / "mirror"), "geometry_index": False,
         "bucket": "aws" if archive.scheme == "s3" else "gcs",
     }  # fmt: skip
-    return Scope(collection_of(source, one_series_per_study=True))
+    return Scope(collection_of(source, {"structures": {"heart": "Heart"}}, one_series_per_study=True))
 
 
 def _resources(archive: Cloud, tmp_path: Path) -> dict[str, object]:
@@ -151,11 +156,90 @@ def test_a_series_is_fetched_when_it_is_asked_for_and_decided_on_its_headers(sco
     assert read_ct_record(store.series(FIT).ct_record).fit
     told = _select(scope, instance, resources)
     assert (told["series_selected"], told["of_them_preselected"], told["changes"]) == (1, 0, "nothing")
+    assert "1 series in the mirror" not in str(told["notes"])
     files = source_files(store, tmp_path / "mirror", FIT)
     assert len(files) == 30
     assert {file.parent.name for file in files} == {FIT}
 
 
+@pytest.mark.parametrize("cloud", ["s3"], indirect=True)
+def test_what_is_fetched_leaves_the_manifest_as_it_was_but_for_the_decision(scope, archive, tmp_path):
+    instance, resources = dg.DagsterInstance.ephemeral(), _resources(archive, tmp_path)
+    manifest = tmp_path / "home/mine/cohort/manifest.json"
+    _select(scope, instance, resources)
+    _convert(scope, IRREGULAR, instance, resources)
+    _select(scope, instance, resources)
+    (before,) = json.loads(manifest.read_text())["series"]
+    _convert(scope, FIT, instance, resources)
+    _select(scope, instance, resources)
+    (after,) = json.loads(manifest.read_text())["series"]
+    assert (before.pop("decided"), after.pop("decided")) == (False, True)
+    assert [file["bytes"] > 0 for file in after.pop("files")] == [True] * 30
+    assert after == before
+    assert [expert["SeriesInstanceUID"] for expert in after["experts"]] == [SEG]
+    assert (tmp_path / "mirror" / SEG / "seg.dcm").is_file()
+    assert [series.series_instance_uid for series in series_of_manifest(manifest)] == [FIT, SEG]
+
+
+@pytest.mark.parametrize("cloud", ["s3"], indirect=True)
+@pytest.mark.parametrize("left", [12, 38])
+def test_a_series_that_is_in_the_mirror_in_part_is_not_decided(scope, archive, tmp_path, left):
+    instance, resources = dg.DagsterInstance.ephemeral(), _resources(archive, tmp_path)
+    _select(scope, instance, resources)
+    _convert(scope, IRREGULAR, instance, resources)
+    mirror = tmp_path / "mirror"
+    for file in sorted((mirror / IRREGULAR).iterdir())[left:]:
+        file.unlink()
+    (mirror / ".partial" / FIT).mkdir(parents=True)
+    shutil.copy(next((mirror / IRREGULAR).iterdir()), mirror / ".partial" / FIT)
+    (mirror / "1.2.3").mkdir()
+    told = _select(scope, instance, resources)
+    assert (told["series_selected"], told["of_them_preselected"]) == (1, 1)
+    assert "1 series in the mirror are incomplete or of another version" in told["notes"]
+    _convert(scope, IRREGULAR, instance, resources)
+    assert len(list((mirror / IRREGULAR).iterdir())) == 39
+
+
+@pytest.mark.parametrize("cloud", ["s3"], indirect=True)
+def test_an_empty_mirror_is_as_good_as_none(scope, archive, tmp_path):
+    (tmp_path / "mirror/1.2.3").mkdir(parents=True)
+    assert _select(scope, dg.DagsterInstance.ephemeral(), _resources(archive, tmp_path))["series_selected"] == 1
+
+
+@pytest.mark.parametrize("cloud", ["s3"], indirect=True)
+def test_a_segmentation_that_cannot_be_fetched_stops_no_series(scope, archive, tmp_path):
+    instance, resources = dg.DagsterInstance.ephemeral(), _resources(archive, tmp_path)
+    _select(scope, instance, resources)
+    content = json.loads((tmp_path / "home/mine/cohort/manifest.json").read_text())
+    archive.server.delete(f"{content['series'][0]['experts'][0]['crdc_series_uuid']}/seg.dcm")
+    _convert(scope, IRREGULAR, instance, resources)
+    assert (tmp_path / "mirror" / IRREGULAR).is_dir()
+    assert not (tmp_path / "mirror" / SEG).exists()
+
+
+@pytest.mark.parametrize("cloud", ["s3"], indirect=True)
+def test_annotate_fetches_what_it_needs(scope, archive, tmp_path, model_home):
+    from ct_assets import run
+    from resources.compute import Compute
+    from resources.model_store import ModelStore
+
+    resources = _resources(archive, tmp_path)
+    provided = {**resources, "model_store": ModelStore(root=str(model_home / "models")), "compute": Compute()}
+    collection = scope.collection.model_copy(
+        update={"organ_segmentation": scope.collection.organ_segmentation.model_copy(update={"tta": False})}
+    )
+    instance = dg.DagsterInstance.ephemeral()
+    first = run.annotate(collection, instance=instance, resources=provided)
+    told = {series.series_instance_uid: series for series in first.series}
+    assert told[IRREGULAR].status == "unfit"
+    assert "slice spacing is irregular" in told[IRREGULAR].reason
+    second = run.annotate(collection, instance=instance, resources=provided)
+    told = {series.series_instance_uid: series for series in second.series}
+    assert told[FIT].status == "annotated", told[FIT].reason
+    assert second.unreadable.empty
+
+
+@pytest.mark.parametrize("cloud", ["s3"], indirect=True)
 def test_two_materializations_write_the_same_bytes(scope, archive, tmp_path):
     written = []
     for name in ("one", "two"):
@@ -191,14 +275,14 @@ def test_the_manifest_brings_the_cohort_back(scope, archive, tmp_path, monkeypat
     arguments = ["fetch", str(tmp_path / "home/mine/cohort/manifest.json"), "--out", str(out)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert "1 series fetched" in result.output
+    assert "2 series fetched" in result.output, "the series and its expert's segmentation"
     assert len(list((out / IRREGULAR).iterdir())) == 39
     shutil.rmtree(out / IRREGULAR)
     assert CliRunner().invoke(main, [*arguments, "--series", "1.2.3"]).exit_code == 1
     assert CliRunner().invoke(main, arguments[:2]).exit_code == 2
     archive.server.delete(f"{_folder_of(tmp_path)}/00000000-0000-0000-0000-000000000000.dcm")
     result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert f"{IRREGULAR}: " in result.output
     settings.cache_clear()
 

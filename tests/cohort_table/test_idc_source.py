@@ -157,15 +157,66 @@ def test_the_geometry_index_preselects_further(indexes):
     assert judged.origin["indexes"] == ["ct_index", "volume_geometry_index"]
     assert table.loc[fit, "selected"]
     assert not table.loc[fit, "decided"]
-    assert list(table.loc[fit, "not_evaluated"]) == ["identified", "complete_files", "one_series", "placed"]
+    # Of CT attributes the index has those of any one image: only failing is known.
+    assert list(table.loc[fit, "not_evaluated"]) == [
+        "identified", "complete_files", "one_series", "not_localizer", "not_derived", "placed", "slice_thickness",
+    ]  # fmt: skip
     assert list(table.loc[irregular, "failed_criteria"]) == ["regular_spacing"]
-    assert (
-        "regular_spacing: not that it is evenly spaced along its normal (says the index"
-        in table.loc[irregular, "reason"]
-    )
+    assert "regular_spacing: fails (says the index" in table.loc[irregular, "reason"]
     assert list(table.loc[tilted, "failed_criteria"]) == ["not_localizer", "no_lateral_shift"]
     assert table.loc[absent, "selected"]
     assert "regular_spacing" in table.loc[absent, "not_evaluated"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "fit_knows", "irregular_fails", "tilted_fails"),
+    [
+        ({}, True, True, True),
+        ({"spacing_tolerance": 0.2}, True, False, True),
+        ({"spacing_tolerance": 0.001}, False, True, True),
+        ({"lateral_shift_mm": 50}, True, True, False),
+        ({"profile": "published"}, False, False, False),
+    ],
+)
+def test_what_the_index_says_holds_only_at_its_own_tolerances(
+    indexes, chosen, fit_knows, irregular_fails, tilted_fails
+):
+    (fit, irregular, tilted, _), paths = indexes
+    paths[index_address("ct_index")] = _without_localizers(paths[index_address("ct_index")])
+    collection = _idc("nsclc_radiomics", **chosen)
+    judged = series_of_idc(collection, NOWHERE, index_file=paths.__getitem__)
+    table = cohort(judged.series, judged.criteria, collection.selection, collection="mine").set_index(
+        "SeriesInstanceUID"
+    )
+    assert ("regular_spacing" not in table.loc[fit, "not_evaluated"]) is fit_knows
+    assert (not table.loc[irregular, "selected"]) is irregular_fails
+    assert (not table.loc[tilted, "selected"]) is tilted_fails
+
+
+def _without_localizers(path: Path) -> Path:
+    rows = pq.read_table(path)
+    rows = rows.set_column(1, "ImageType", pa.array([["ORIGINAL", "PRIMARY", "AXIAL"]] * len(rows)))
+    pq.write_table(rows, path)
+    return path
+
+
+def test_an_index_of_other_columns_is_a_note(indexes, tmp_path):
+    _, paths = indexes
+    pq.write_table(pa.table({"SeriesInstanceUID": ["1.2.3"]}), tmp_path / "other.parquet")
+    paths[index_address("volume_geometry_index")] = tmp_path / "other.parquet"
+    judged = series_of_idc(_idc("nsclc_radiomics"), NOWHERE, index_file=paths.__getitem__)
+    assert "has no column ImageOrientationPatient" in judged.notes[0]
+
+
+def test_a_patient_whom_the_clinical_table_does_not_know_is_not_fetched(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("pid,flag\nLUNG1-001,1\nLUNG1-002,0\n")
+    clinical = {"table": str(path), "patient_id": "pid", "column": "flag", "values": [1]}
+    collection = _idc("nsclc_radiomics", clinical=clinical)
+    judged = series_of_idc(collection, NOWHERE)
+    table = cohort(judged.series, judged.criteria, collection.selection, collection="mine")
+    assert table.loc[table["selected"], "PatientID"].tolist() == ["LUNG1-001"]
+    assert selection_flow(judged.series, judged.criteria)["series_left"].iloc[-1] == 1
 
 
 def test_an_index_that_cannot_be_had_is_a_note_and_no_failure():

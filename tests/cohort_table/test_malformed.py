@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from ct_assets.cohort_table.index.header_index import index_folder, unreadable_files
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ct_assets.cohort_table.criteria import judge, strict
+from ct_assets.cohort_table.index.header_index import index_folder, unreadable_files
 from ct_assets.cohort_table.manifest import series_files
 from ct_assets.collection import Collection
 from ct_assets.dicom.series import CT_IMAGE_STORAGE
@@ -85,10 +85,8 @@ def _judged(folder: Path, tmp_path: Path, **chosen: object):
         ("ImagePositionPatient", "1", "has ImagePositionPatient with 1 value, not 3 finite numbers"),
         ("ImagePositionPatient", "1\\2\\nan", "has ImagePositionPatient with 3 values, not 3 finite numbers"),
         ("ImagePositionPatient", "1\\2\\x", "has ImagePositionPatient with 3 values, not 3 finite numbers"),
-        ("ImageOrientationPatient", "1\\0\\0", "has ImageOrientationPatient with 3 values, not the 6 cosines"),
-        ("ImageOrientationPatient", "0\\0\\0\\0\\0\\0", "has ImageOrientationPatient with 6 values, not the 6 cosines"),
-        ("ImageOrientationPatient", "1\\0\\0\\1\\0\\0", "has ImageOrientationPatient with 6 values, not the 6 cosines"),
-        ("ImageOrientationPatient", "1\\0\\0\\0\\1.1\\0", "has ImageOrientationPatient with 6 values, not the 6"),
+        ("ImageOrientationPatient", "1\\0\\0", "has ImageOrientationPatient with 3 values, not 6 finite numbers"),
+        ("ImageOrientationPatient", "1\\0\\0\\0\\inf\\0", "has ImageOrientationPatient with 6 values, not 6 finite"),
         ("PixelSpacing", "0\\0", "has PixelSpacing with 2 values, not 2 numbers above 0"),
         ("PixelSpacing", "inf\\1", "has PixelSpacing with 2 values, not 2 numbers above 0"),
         ("PixelSpacing", "1.5", "has PixelSpacing with 1 value, not 2 numbers above 0"),
@@ -107,6 +105,33 @@ def test_a_malformed_header_excludes_its_series_by_name_and_no_other(source, tmp
     assert "complete_files" in cohort.loc["1.2.1", "failed_criteria"]
     assert f"bad/3.dcm {told}" in cohort.loc["1.2.1", "reason"]
     assert unreadable_files(index_folder(source))["file"].tolist() == ["bad/3.dcm"]
+
+
+@pytest.mark.parametrize("text", ["0\\0\\0\\0\\0\\0", "1\\0\\0\\1\\0\\0", "1\\0\\0\\0\\1.1\\0"])
+def test_cosines_that_are_no_axes_exclude_their_series_and_no_other(source, tmp_path, text):
+    for file in (source / "bad").iterdir():
+        _set_raw(file, "ImageOrientationPatient", text)
+    cohort = _judged(source, tmp_path)
+    assert cohort["selected"].to_dict() == {"1.2.1": False, "1.2.2": True}
+    assert "orthogonal_orientation" in cohort.loc["1.2.1", "failed_criteria"]
+    assert _judged(source, tmp_path, profile="published")["selected"]["1.2.2"]
+
+
+@pytest.mark.parametrize("profile", ["strict", "published"])
+@pytest.mark.parametrize("z", ["1e300", "-9e18"])
+def test_a_position_that_is_none_excludes_its_series_and_no_other(source, tmp_path, profile, z):
+    _set_raw(source / "bad/3.dcm", "ImagePositionPatient", f"0\\0\\{z}")
+    cohort = _judged(source, tmp_path, profile=profile)
+    assert cohort["selected"].to_dict() == {"1.2.1": False, "1.2.2": True}
+
+
+def test_images_of_which_nobody_knows_the_type_are_not_passed(source, tmp_path):
+    _set_raw(source / "bad/3.dcm", "ImageType", "")
+    cohort = _judged(source, tmp_path)
+    assert list(cohort.loc["1.2.1", "not_evaluated"]) == ["not_localizer", "not_derived"]
+    assert cohort["selected"].to_dict() == {"1.2.1": False, "1.2.2": True}
+    _set_raw(source / "bad/4.dcm", "ImageType", "DERIVED\\SECONDARY")
+    assert list(_judged(source, tmp_path).loc["1.2.1", "failed_criteria"]) == ["not_derived"]
 
 
 def test_a_file_with_two_series_uids_is_told_and_its_series_has_a_gap(source, tmp_path):
@@ -133,7 +158,7 @@ def test_words_that_break_on_one_series_stop_no_other(source, tmp_path, monkeypa
     cohort = _judged(source, tmp_path, minimum_slices=SLICES)
     assert cohort["selected"].to_dict() == {"1.2.1": False, "1.2.2": True}
     assert cohort.loc["1.2.1", "failed_criteria"] == ["minimum_slices"]
-    assert cohort.loc["1.2.1", "reason"] == "minimum_slices: not that it has enough slices"
+    assert cohort.loc["1.2.1", "reason"] == "minimum_slices: fails"
 
 
 def test_a_folder_that_cannot_be_listed_is_a_row_with_the_remedy(source, monkeypatch):

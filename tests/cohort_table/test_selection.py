@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from ct_assets.cohort_table.index.header_index import EmptySourceError, index_folder, unreadable_files
 
+from ct_assets.cohort_table.index.header_index import EmptySourceError, index_folder, unreadable_files
 from ct_assets.cohort_table.manifest import manifest, series_files
 from ct_assets.cohort_table.source.folder import judge_instances
 from ct_assets.cohort_table.source.judged import NoCtError

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from ct_assets.cohort_table.index.copies import with_copies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ct_assets.cohort_table.index.copies import with_copies
 from ct_assets.cohort_table.manifest import series_files
 from tests.cohort_table.cohorts import collection_of, selected
 from tests.cohort_table.stacks import AXIAL, stack, table, turned

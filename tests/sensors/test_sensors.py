@@ -147,14 +147,23 @@ def test_a_series_of_which_more_has_arrived_is_not_finished(tmp_path):
     unfit.ct_record.write_text(json.dumps({"fit": False, "slices": []}))
     damaged.ct_record.write_text("{")
     collection = store.collection("mine")
-    assert "1.2.0" in finished_series(collection), "there is no cohort table to compare with"
+    assert "1.2.0" in finished_series(collection, "today"), "there is no cohort table to compare with"
     _cohort(store, {"1.2.0": 12, "1.2.1": 40})
-    assert finished_series(collection) >= {"1.2.0", "1.2.1"}
+    assert finished_series(collection, "today") >= {"1.2.0", "1.2.1"}
     _cohort(store, {"1.2.0": 40, "1.2.1": 40})
-    assert "1.2.0" not in finished_series(collection)
+    assert "1.2.0" not in finished_series(collection, "today")
     folder.ct_record.write_text(json.dumps({"fit": True, "slices": [{}] * 40}))
     os.utime(folder.ct_record, ns=(1, 1))
-    assert finished_series(collection) >= {"1.2.0", "1.2.1"}
+    assert finished_series(collection, "today") >= {"1.2.0", "1.2.1"}
+
+
+def test_a_series_that_another_selection_found_unfit_is_not_finished(tmp_path):
+    store = SeriesStore(root=str(tmp_path))
+    folder = store.series("mine", "1.2.0")
+    folder.path.mkdir(parents=True)
+    folder.ct_record.write_text(json.dumps({"fit": False, "unfit_by_selection": "yesterday"}))
+    assert finished_series(store.collection("mine"), "today") == set()
+    assert finished_series(store.collection("mine"), "yesterday") == {"1.2.0"}
 
 
 def test_the_schedule_asks_for_missing_series_and_never_for_unfit_ones(scope, tmp_path):
@@ -167,7 +176,7 @@ def test_the_schedule_asks_for_missing_series_and_never_for_unfit_ones(scope, tm
         folder.path.mkdir(parents=True)
     done.qc_page.write_text("page")
     unfit.ct_record.write_text(json.dumps({"fit": False}))
-    assert finished_series(store.collection("mine")) == set(uids[:2])
+    assert finished_series(store.collection("mine"), "today") == set(uids[:2])
     schedule = missing_series_schedule(scope)
 
     def requested():

@@ -20,7 +20,8 @@ def _names(folder: Path) -> list[str]:
 @pytest.fixture
 def folder(tmp_path) -> Path:
     (tmp_path / "source/sub").mkdir(parents=True)
-    for name in ("a", "sub/b", "sub/.hidden"):
+    (tmp_path / "source/.partial").mkdir()
+    for name in ("a", "sub/b", "sub/.hidden", ".partial/c"):
         (tmp_path / "source" / name).write_text(name)
     return tmp_path / "source"
 

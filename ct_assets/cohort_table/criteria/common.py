@@ -87,6 +87,7 @@ CLINICAL = Criterion(
         f"the patient's {settings.clinical.column} is not {' or '.join(map(str, settings.clinical.values))}"
     ),
     applies=lambda settings: settings.clinical is not None,
+    on_headers=False,
 )
 
 ONE_PER_STUDY = Criterion(

@@ -31,6 +31,9 @@ class Criterion:
         A failing row of the measures and the settings to the reason in words.
     applies : callable
         Settings to whether the collection asks for this criterion.
+    on_headers : bool
+        Whether headers decide it: where it is not evaluated, a series can wait for its download. Nothing is gained by
+        waiting where they do not.
     """
 
     name: str
@@ -38,3 +41,4 @@ class Criterion:
     passes: Callable[[ir.Table, Any], ir.BooleanValue]
     explain: Callable[[Any, Any], str]
     applies: Callable[[Any], bool] = lambda _: True
+    on_headers: bool = True

@@ -56,22 +56,25 @@ def judge(
         all are true or, where the series is not decided yet, none is false.
     """
     judged = _with_clinical(series, clinical)
-    outcomes: list[str] = []
+    outcomes: dict[str, Criterion] = {}
     for criterion in criteria(settings, without=without):
         if criterion.name == ONE_SERIES_PER_STUDY:
             judged = _with_choice(judged, outcomes, settings)
         column, verdict = JUDGED + criterion.name, VERDICT + criterion.name
         passes = criterion.passes(judged, settings)
         judged = judged.mutate(**{column: passes.coalesce(judged[verdict]) if verdict in judged.columns else passes})
-        outcomes.append(column)
-    return judged.mutate(selected=_left(judged, outcomes)).drop(
-        *(name for name in ("clinical", "chosen") if name in judged.columns)
-    )
+        outcomes[column] = criterion
+    # Columns that are dropped together would be named in the SQL in an order that differs from process to process.
+    kept = [name for name in judged.columns if name not in {"clinical", "chosen"}]
+    return judged.select(*kept, selected=_left(judged, outcomes))
 
 
-def _left(judged: ir.Table, outcomes: list[str]) -> ir.BooleanValue:
-    """Whether a series is still in after some criteria: what is not evaluated keeps out only a decided series."""
-    passed = [judged[column].coalesce(~judged["decided"]) for column in outcomes]
+def _left(judged: ir.Table, outcomes: dict[str, Criterion]) -> ir.BooleanValue:
+    """Whether a series is still in after some criteria: it may wait for headers that decide what is not evaluated."""
+    passed = [
+        judged[column].coalesce(~judged["decided"] if criterion.on_headers else ibis.literal(False))
+        for column, criterion in outcomes.items()
+    ]
     return ibis.and_(*passed) if passed else ibis.literal(True)
 
 
@@ -82,7 +85,7 @@ def _with_clinical(series: ir.Table, clinical: ir.Table | None) -> ir.Table:
     return series.left_join(patients, series["PatientID"] == patients["clinical_id"]).drop("clinical_id")
 
 
-def _with_choice(judged: ir.Table, outcomes: list[str], settings: Settings) -> ir.Table:
+def _with_choice(judged: ir.Table, outcomes: dict[str, Criterion], settings: Settings) -> ir.Table:
     """Choose one of the series of a study that are left: fit series first, then most slices, then the lowest UID.
 
     The published query took any; the lowest UID makes that repeatable.

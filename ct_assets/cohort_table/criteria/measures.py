@@ -8,7 +8,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from ct_assets.cohort_table.criteria.stack import projected_stack, truncated_stack
+from ct_assets.cohort_table.criteria.stack import projected_stack, truncated_stack, with_normal_length
 from ct_assets.dicom.series import CT_IMAGE_STORAGE
 from ct_assets.selection_settings import PublishedSelection, StrictSelection
 
@@ -34,6 +34,7 @@ MEASURES: dict[str, str] = {
     "first_problem": "string",
     "differing": "string",
     # kind of image
+    "image_types_missing": "int64",
     "localizers": "int64",
     "derived": "int64",
     # placement
@@ -49,8 +50,8 @@ MEASURES: dict[str, str] = {
     "orientations_as_text": "int64",
     "pixel_spacings_as_text": "int64",
     **dict.fromkeys(COSINES, "float64"),
-    # stack along the normal (strict)
     "normal_length": "float64",
+    # stack along the normal (strict)
     "obliquity_degrees": "float64",
     "repeated_positions": "int64",
     "gap_smallest": "float64",
@@ -66,6 +67,7 @@ MEASURES: dict[str, str] = {
 """Columns and types of the measures; what a source cannot know is null."""
 
 _GROUP = "SeriesInstanceUID"
+_LARGEST_NUMBER = 1e9
 
 
 def header_measures(instances: ir.Table, settings: StrictSelection | PublishedSelection) -> ir.Table:
@@ -84,7 +86,7 @@ def header_measures(instances: ir.Table, settings: StrictSelection | PublishedSe
         Columns of `MEASURES`, in that order.
     """
     images = ct_images(instances)
-    series = _series(images, settings)
+    series = with_normal_length(_series(images, settings))
     if isinstance(settings, PublishedSelection):
         stack = truncated_stack(images, settings)
     else:
@@ -127,16 +129,21 @@ def ct_images(instances: ir.Table) -> ir.Table:
         images = images.filter(images["copy_of"].isnull())
     return images.mutate(
         SeriesInstanceUID=images[_GROUP].fill_null(""),
-        **{axis: _number(images["ImagePositionPatient"], place) for place, axis in enumerate(AXES)},
-        **{cosine: _number(images["ImageOrientationPatient"], place) for place, cosine in enumerate(COSINES)},
-        row_spacing=_number(images["PixelSpacing"], 0),
-        column_spacing=_number(images["PixelSpacing"], 1),
-        thickness=images["SliceThickness"].try_cast("float64"),
+        **{axis: _number(images["ImagePositionPatient"][place]) for place, axis in enumerate(AXES)},
+        **{cosine: _number(images["ImageOrientationPatient"][place]) for place, cosine in enumerate(COSINES)},
+        row_spacing=_number(images["PixelSpacing"][0]),
+        column_spacing=_number(images["PixelSpacing"][1]),
+        thickness=_number(images["SliceThickness"]),
     )
 
 
-def _number(decimals: ir.ArrayColumn, place: int) -> ir.FloatingColumn:
-    return decimals[place].try_cast("float64")
+def _number(decimal: ir.StringColumn) -> ir.FloatingColumn:
+    """Return the number of a decimal string; null where it is none, or none that a place could have.
+
+    Engines compare NaN differently, and BigQuery ends a query at an overflow, for one bad header among millions.
+    """
+    number = decimal.try_cast("float64")
+    return ibis.ifelse(number.between(-_LARGEST_NUMBER, _LARGEST_NUMBER), number, ibis.null("float64"))
 
 
 def _series(images: ir.Table, settings: StrictSelection | PublishedSelection) -> ir.Table:
@@ -157,6 +164,7 @@ def _series(images: ir.Table, settings: StrictSelection | PublishedSelection) ->
         "unsupported_images": _count(unsupported),
         "unsupported_class": images["SOPClassUID"].fill_null("missing").min(where=unsupported),
         "differing": _differing(images),
+        "image_types_missing": _count(image_type.fill_null("") == ""),
         "localizers": _count(image_type.contains("LOCALIZER")),
         "derived": _count(image_type.startswith("DERIVED")),
         "positions_missing": _count(_any_null(images, AXES)),

@@ -28,7 +28,7 @@ def projected_stack(images: ir.Table, series: ir.Table, settings: StrictSelectio
     Returns
     -------
     ibis Table
-        Gaps and shifts in mm, `obliquity_degrees`, `normal_length`; only series with one orientation and no position
+        Gaps and shifts in mm, `obliquity_degrees`; only series with one orientation and no position
         missing: the others have no normal to project on.
     """
     normals = _normals(
@@ -36,12 +36,12 @@ def projected_stack(images: ir.Table, series: ir.Table, settings: StrictSelectio
             (series["positions_missing"] == 0)
             & (series["orientations_missing"] == 0)
             & (series["orientation_spread"] <= settings.orientation_tolerance)
+            & (series["normal_length"] > 0)
         )
     )
     placed = images.select(_GROUP, "x", "y", "z").inner_join(normals, _GROUP)
     projected = placed.select(
         _GROUP,
-        "normal_length",
         "obliquity_degrees",
         position=_dot(placed, "normal"),
         along_rows=_dot(placed, "row"),
@@ -51,7 +51,6 @@ def projected_stack(images: ir.Table, series: ir.Table, settings: StrictSelectio
     stepped = projected.mutate(gap=projected["position"] - projected["position"].lag().over(in_order))
     distinct = stepped["gap"] >= settings.same_position_mm
     return stepped.group_by(_GROUP).agg(
-        normal_length=stepped["normal_length"].min(),
         obliquity_degrees=stepped["obliquity_degrees"].min(),
         repeated_positions=(stepped["gap"] < settings.same_position_mm).sum().fill_null(0),
         gap_smallest=stepped["gap"].min(where=distinct),
@@ -77,31 +76,44 @@ def truncated_stack(images: ir.Table, settings: PublishedSelection) -> ir.Table:
     ibis Table
         `distinct_gaps`, and the smallest and largest gap in units of the last decimal.
     """
-    # A product with a power of ten is exact for what such decimals can be, a quotient is not: 2.3 / 0.1 is below 23.
+    # The product of a decimal with ten is exact, a quotient is not: 2.3 / 0.1 is below 23.
     scaled = images["z"] * float(10**settings.position_decimals)
     truncated = images.select(_GROUP, z=(scaled.abs().floor() * scaled.sign()).cast("int64"))
     downwards = ibis.window(group_by=truncated[_GROUP], order_by=ibis.desc(truncated["z"]))
     stepped = truncated.mutate(gap=(truncated["z"].lag().over(downwards) - truncated["z"]).abs())
+    unplaced = stepped["z"].isnull().any()
     return stepped.group_by(_GROUP).agg(
         distinct_gaps=stepped["gap"].nunique(),
-        truncated_gap_smallest=stepped["gap"].min(),
-        truncated_gap_largest=stepped["gap"].max(),
+        truncated_gap_smallest=ibis.ifelse(unplaced, ibis.null("int64"), stepped["gap"].min()),
+        truncated_gap_largest=ibis.ifelse(unplaced, ibis.null("int64"), stepped["gap"].max()),
     )
 
 
-def _normals(series: ir.Table) -> ir.Table:
-    """Return the unit normal of each series, its length before it was made one, and its angle to the body axis."""
+def with_normal_length(series: ir.Table) -> ir.Table:
+    """Add the length of the cross product of row and column direction: 1 where they are orthogonal unit vectors.
+
+    Parameters
+    ----------
+    series : ibis Table
+        With the six cosines.
+    """
+    x, y, z = _cross(series)
+    return series.mutate(normal_length=(x * x + y * y + z * z).sqrt())
+
+
+def _cross(series: ir.Table) -> list[ir.FloatingColumn]:
     row, column = ([series[f"{vector}_{axis}"] for axis in "xyz"] for vector in ("row", "column"))
-    cross = [row[(i + 1) % 3] * column[(i + 2) % 3] - row[(i + 2) % 3] * column[(i + 1) % 3] for i in range(3)]
-    length = (cross[0] * cross[0] + cross[1] * cross[1] + cross[2] * cross[2]).sqrt()
-    crossed = series.mutate(cross_x=cross[0], cross_y=cross[1], cross_z=cross[2], normal_length=length)
-    crossed = crossed.filter(crossed["normal_length"] > 0)
-    cosine = crossed["cross_z"].abs() / crossed["normal_length"]
-    return crossed.select(
+    return [row[(i + 1) % 3] * column[(i + 2) % 3] - row[(i + 2) % 3] * column[(i + 1) % 3] for i in range(3)]
+
+
+def _normals(series: ir.Table) -> ir.Table:
+    """Return the unit normal of each series, and its angle to the body axis."""
+    normal = {axis: cross / series["normal_length"] for axis, cross in zip("xyz", _cross(series), strict=True)}
+    cosine = normal["z"].abs()
+    return series.select(
         _GROUP,
-        "normal_length",
         *(f"{vector}_{axis}" for vector in ("row", "column") for axis in "xyz"),
-        **{f"normal_{axis}": crossed[f"cross_{axis}"] / crossed["normal_length"] for axis in "xyz"},
+        **{f"normal_{axis}": value for axis, value in normal.items()},
         obliquity_degrees=ibis.ifelse(cosine < 1, cosine.acos() * (180 / math.pi), 0.0),
     )
 

@@ -28,13 +28,18 @@ def one_series(series: ir.Table, _: StrictSelection) -> ir.BooleanValue:
 
 
 def not_localizer(series: ir.Table, _: StrictSelection) -> ir.BooleanValue:
-    """Whether no ImageType says LOCALIZER."""
-    return series["localizers"] == 0
+    """Whether no ImageType says LOCALIZER; not evaluated where none does and one is missing."""
+    return _none_is(series["localizers"], series)
 
 
 def not_derived(series: ir.Table, _: StrictSelection) -> ir.BooleanValue:
     """Whether no ImageType begins with DERIVED, such as a reformation or a dose report (PS3.3, C.7.6.1.1.2)."""
-    return series["derived"] == 0
+    return _none_is(series["derived"], series)
+
+
+def _none_is(images: ir.IntegerColumn, series: ir.Table) -> ir.BooleanValue:
+    unknown = (images == 0) & (series["image_types_missing"] > 0)
+    return ibis.ifelse(unknown, ibis.null("boolean"), images == 0)
 
 
 def placed(series: ir.Table, _: StrictSelection) -> ir.BooleanValue:
@@ -48,8 +53,9 @@ def single_orientation(series: ir.Table, settings: StrictSelection) -> ir.Boolea
 
 
 def orthogonal_orientation(series: ir.Table, settings: StrictSelection) -> ir.BooleanValue:
-    """Whether row and column direction are orthogonal unit vectors: their cross product has length 1."""
-    return (series["normal_length"] - 1).abs() <= settings.orthogonality_tolerance
+    """Whether row and column direction, where they are one, are orthogonal unit vectors: a product of length 1."""
+    orthogonal = (series["normal_length"] - 1).abs() <= settings.orthogonality_tolerance
+    return ibis.ifelse(single_orientation(series, settings), orthogonal, ibis.null("boolean"))
 
 
 def single_pixel_spacing(series: ir.Table, settings: StrictSelection) -> ir.BooleanValue:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:  # pydicom takes a second to import, which processes that read
     import pydicom
 
 _LARGEST_WHOLE = 2**31 - 1
-_COSINE_TOLERANCE = 1e-2
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
@@ -93,17 +92,6 @@ def _decimals(parts: list[Any], count: int) -> list[str]:
     return texts
 
 
-def _cosines(parts: list[Any]) -> list[str]:
-    texts = _decimals(parts, 6)
-    numbers = [float(text) for text in texts]
-    row, column = numbers[:3], numbers[3:]
-    off = [math.hypot(*row) - 1, math.hypot(*column) - 1, sum(r * c for r, c in zip(row, column, strict=True))]
-    if not max(map(abs, off)) <= _COSINE_TOLERANCE:
-        message = "orthogonal unit vectors expected"
-        raise ValueError(message)
-    return texts
-
-
 def _spacing(parts: list[Any]) -> list[str]:
     texts = _decimals(parts, 2)
     if min(map(float, texts)) <= 0:
@@ -129,7 +117,7 @@ ATTRIBUTES = (
     Attribute("ImageType", 0x00080008, "CS", "texts", lambda parts: [str(part) for part in parts]),
     Attribute("SliceThickness", 0x00180050, "DS", "1 finite number", lambda parts: _decimals(parts, 1)[0]),
     Attribute("ImagePositionPatient", 0x00200032, "DS", "3 finite numbers", lambda parts: _decimals(parts, 3)),
-    Attribute("ImageOrientationPatient", 0x00200037, "DS", "the 6 cosines of orthogonal unit vectors", _cosines),
+    Attribute("ImageOrientationPatient", 0x00200037, "DS", "6 finite numbers", lambda parts: _decimals(parts, 6)),
     Attribute("PixelSpacing", 0x00280030, "DS", "2 numbers above 0", _spacing),
 )
 """What the index has of a header, and the few that tell how many bytes the pixels take."""

@@ -85,19 +85,21 @@ def index_folder(
     return instances
 
 
-def unreadable_files(instances: pa.Table) -> "pd.DataFrame":
+def unreadable_files(instances: pa.Table | None) -> "pd.DataFrame":
     """Return the files that claim to be DICOM and cannot be used, and the folders not listed, with the problem.
 
     Parameters
     ----------
-    instances : pyarrow.Table
-        Header index.
+    instances : pyarrow.Table, optional
+        Header index; none where no file was read.
 
     Returns
     -------
     DataFrame
         Columns `file` and `problem`.
     """
+    if instances is None:
+        instances = INSTANCES.schema.empty_table()
     bad = pc.not_equal(instances["problem"], NOT_DICOM)
     frame: pd.DataFrame = instances.select(["file", "problem"]).filter(bad).to_pandas()
     return frame

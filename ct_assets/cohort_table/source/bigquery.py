@@ -119,8 +119,7 @@ def series_sql(collection: Collection) -> str:
 
 def files_sql(collection: Collection) -> str:
     """Return the SQL that lists the objects of the selected series, with sizes and MD5."""
-    selected = _selected(collection).select("SeriesInstanceUID")
-    return _objects_sql(_images(collection, "CT").semi_join(selected, "SeriesInstanceUID"))
+    return _objects_sql(_images(collection, "CT"), _selected(collection).select("SeriesInstanceUID"))
 
 
 def experts_sql(collection: Collection) -> str:
@@ -128,8 +127,7 @@ def experts_sql(collection: Collection) -> str:
     assert collection.expert is not None
     segs = _images(collection, "SEG")
     segs = segs.filter(segs["SeriesDescription"] == collection.expert.series_description)
-    studies = _selected(collection).select("StudyInstanceUID").distinct()
-    return _objects_sql(segs.semi_join(studies, "StudyInstanceUID"))
+    return _objects_sql(segs, _selected(collection).select("StudyInstanceUID").distinct())
 
 
 def _selected(collection: Collection) -> ir.Table:
@@ -137,7 +135,13 @@ def _selected(collection: Collection) -> ir.Table:
     return judged.filter(judged["selected"])
 
 
-def _objects_sql(instances: ir.Table) -> str:
+def _objects_sql(instances: ir.Table, chosen: ir.Table) -> str:
+    """Return the SQL for the objects of the chosen series or studies, each of which is there once.
+
+    A semi join would become a subquery that is asked about every image.
+    """
+    (key,) = chosen.columns
+    instances = instances.inner_join(chosen, key)
     objects = instances.select(
         "StudyInstanceUID",
         "SeriesInstanceUID",

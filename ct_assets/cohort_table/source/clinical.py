@@ -1,5 +1,6 @@
 """The clinical table of a collection: which patients belong to the cohort, such as NLST's `can_scr = 1`."""
 
+from functools import partial
 from pathlib import Path
 
 import ibis.expr.types as ir
@@ -32,11 +33,14 @@ def read_clinical(backend: Backend, clinical: Clinical) -> ir.Table:
     ClinicalTableError
         If the file is missing, is of another kind, cannot be read, or lacks a column.
     """
+    if in_bigquery(clinical):
+        message = f"clinical table {clinical.location} needs a source of kind bigquery; give a CSV or Parquet file"
+        raise ClinicalTableError(message)
     path = Path(clinical.location).expanduser()
     if not path.is_file():
         message = f"clinical table {path} does not exist; put it there, or change selection.clinical.table"
         raise ClinicalTableError(message)
-    readers = {".csv": backend.read_csv, ".parquet": backend.read_parquet}
+    readers = {".csv": partial(backend.read_csv, all_varchar=True), ".parquet": backend.read_parquet}
     if path.suffix.lower() not in readers:
         message = f"clinical table {path} is neither .csv nor .parquet; convert it"
         raise ClinicalTableError(message)
@@ -77,12 +81,15 @@ def patients(table: ir.Table, clinical: Clinical) -> ir.Table:
 
 
 def _as_text(column: ir.Column) -> ir.StringColumn:
-    """Numbers as text without a decimal point where they are whole: a column with gaps is often read as decimal."""
+    """Values as text, whole numbers without a decimal point: a column with gaps is often written as decimals."""
     if column.type().is_floating():
-        whole = column.cast("int64")
-        return (whole == column).ifelse(whole.cast("string"), column.cast("string"))
-    return column.cast("string")
+        whole = column.try_cast("int64")
+        return (whole == column).fill_null(False).ifelse(whole.cast("string"), column.cast("string"))
+    text = column.cast("string")
+    return text.strip().re_replace(r"^(-?[0-9]+)\.0*$", r"\1") if column.type().is_string() else text
 
 
 def _text(value: str | float) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -88,7 +88,9 @@ def with_files(judged: pd.DataFrame, instances: ir.Table) -> pd.DataFrame:
     told = judged["differing"].tolist()
     for index in np.flatnonzero(judged["differing"].notna()):
         keyword = str(told[index]).split()[0]
-        rows = ct_images(instances.filter(instances["SeriesInstanceUID"] == judged["SeriesInstanceUID"].iloc[index]))
+        rows = ct_images(
+            instances.filter(instances["SeriesInstanceUID"].fill_null("") == judged["SeriesInstanceUID"].iloc[index])
+        )
         value = rows[keyword].cast("string").fill_null("missing")
         files = rows.group_by(value=value).agg(file=rows["file"].min()).order_by("value").limit(2).to_pyarrow()
         places = [f"{row['value']} in {row['file']}" for row in files.to_pylist()]

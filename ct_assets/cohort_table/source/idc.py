@@ -8,13 +8,14 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ct_assets.cohort_table.criteria.judge import criteria, judge
 from ct_assets.cohort_table.criteria.measures import header_measures
-from ct_assets.cohort_table.index.header_index import index_folder
+from ct_assets.cohort_table.index.header_index import EmptySourceError, index_folder
 from ct_assets.cohort_table.source.engine import duckdb_engine, opened
-from ct_assets.cohort_table.source.folder import clinical_of, expert_files, with_files
-from ct_assets.cohort_table.source.geometry_index import INDEXES, index_address, with_verdicts
+from ct_assets.cohort_table.source.folder import clinical_of, with_files
+from ct_assets.cohort_table.source.geometry_index import INDEXES, checked_index, index_address, with_verdicts
 from ct_assets.cohort_table.source.idc_metadata import idc_series, installed_version, metadata_measures, remote_series
 from ct_assets.cohort_table.source.judged import Judged
 from ct_assets.collection import Collection
@@ -56,21 +57,19 @@ def series_of_idc(
     source, settings = collection.source, collection.selection
     assert isinstance(source, IdcSource)
     indexes, notes = _indexes(index_file) if index_file and source.geometry_index else ({}, ())
-    instances = index_folder(mirror, previous=previous) if _any_file(mirror) else None
+    instances = _indexed(mirror, previous)
     with duckdb_engine() as backend:
         everything = idc_series(backend, source.collection_id)
-        on_metadata = with_verdicts(metadata_measures(everything), backend, settings, indexes)
-        downloaded: dict[str, list[str]] = {}
+        series = with_verdicts(metadata_measures(everything), backend, settings, indexes)
         if instances is not None:
             headers = opened(backend, "instances", instances)
-            on_headers = header_measures(headers, settings)
-            on_headers = on_headers.semi_join(on_metadata, _KEY)  # a mirror may hold more than the collection
-            downloaded = expert_files(headers, collection)
-            on_metadata = _stacked(on_headers, on_metadata.anti_join(on_headers, _KEY))
-        judged = judge(on_metadata, settings, clinical=clinical_of(collection, backend)).to_pandas()
+            complete = _complete(header_measures(headers, settings), everything)
+            series = _stacked(complete, series.anti_join(complete, _KEY))
+        judged = judge(series, settings, clinical=clinical_of(collection, backend)).to_pandas()
         if instances is not None:
             judged = with_files(judged, headers)
-        experts = {**_expert_folders(everything, collection), **downloaded}
+            notes = (*notes, *_incomplete(judged, instances))
+        experts = _expert_folders(everything, collection)
         version = installed_version(backend)
         return Judged(
             series=judged,
@@ -95,7 +94,7 @@ def _indexes(index_file: Callable[[str], Path]) -> tuple[dict[str, Path], tuple[
     notes: list[str] = []
     for name in INDEXES:
         try:
-            found[name] = index_file(index_address(name))
+            found[name] = checked_index(name, index_file(index_address(name)))
         except Exception as error:
             logger.warning("IDC's %s could not be had: %s", name, error)
             notes.append(
@@ -105,8 +104,28 @@ def _indexes(index_file: Callable[[str], Path]) -> tuple[dict[str, Path], tuple[
     return found, tuple(notes)
 
 
-def _any_file(mirror: Path) -> bool:
-    return mirror.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in mirror.iterdir())
+def _indexed(mirror: Path, previous: pa.Table | None) -> pa.Table | None:
+    """Return the header index of the mirror; none where nothing has been fetched."""
+    try:
+        return index_folder(mirror, previous=previous)
+    except EmptySourceError:
+        return None
+
+
+def _complete(on_headers: ir.Table, everything: ir.Table) -> ir.Table:
+    """Keep the series that are in the mirror as IDC has them: half a series, or another version, decides nothing."""
+    known = everything.select(_KEY, images="instances", bytes="series_size")
+    both = on_headers.inner_join(known, _KEY)
+    same = (both["instances"] == both["images"]) & (both["series_size"] == both["bytes"])
+    return both.filter(same).select(*on_headers.columns)
+
+
+def _incomplete(judged: pd.DataFrame, instances: pa.Table) -> tuple[str, ...]:
+    """Say how many series of the collection are in the mirror but not as IDC has them."""
+    there = set(pc.unique(instances["SeriesInstanceUID"]).to_pylist())
+    count = int((judged["selected"] & ~judged["decided"] & judged[_KEY].isin(there)).sum())
+    told = f"{count} series in the mirror are incomplete or of another version: ct_nifti completes them"
+    return (told,) if count else ()
 
 
 def _stacked(on_headers: ir.Table, on_metadata: ir.Table) -> ir.Table:

@@ -11,7 +11,6 @@ from ct_assets.cohort_table.source.idc import series_of_idc
 from ct_assets.cohort_table.source.judged import Judged
 from ct_assets.collection import Collection
 from ct_assets.source_settings import BigQuerySource, IdcSource
-from ct_assets.store.tables import INSTANCES
 
 
 def judged_series(
@@ -47,17 +46,3 @@ def judged_series(
     if isinstance(collection.source, IdcSource):
         return series_of_idc(collection, folder, previous, index_file=index_file)
     return series_of_folder(collection, folder, previous)
-
-
-def previous_index(path: Path) -> pa.Table | None:
-    """Return the header index of an earlier time; None where there is none, or one of another version.
-
-    Parameters
-    ----------
-    path : Path
-        instances.parquet.
-    """
-    try:
-        return INSTANCES.read_arrow(path)
-    except (OSError, ValueError):
-        return None

@@ -1,0 +1,29 @@
+"""The resources of this installation, from its settings."""
+
+import dagster as dg
+from dagster_gcp import BigQueryResource
+
+from ct_assets.settings import settings
+from resources.compute import Compute
+from resources.dicom_source import DicomSource
+from resources.model_store import ModelStore
+from resources.series_store import SeriesStore
+from resources.warehouse import Warehouse
+
+
+def resources() -> dict[str, dg.ConfigurableResource]:
+    """Return the resources of this installation, from its settings."""
+    return {
+        "dicom_source": DicomSource(
+            s3_endpoint=settings().s3_endpoint,
+            gcs_endpoint=settings().gcs_endpoint,
+            index_folder=f"{settings().home}/idc",
+        ),
+        "warehouse": Warehouse(
+            bigquery=BigQueryResource(project=settings().bigquery_project),
+            maximum_gb=settings().bigquery_maximum_gb,
+        ),
+        "series_store": SeriesStore(root=settings().home),
+        "model_store": ModelStore(root=f"{settings().home}/models"),
+        "compute": Compute(kind=settings().compute, ray_address=settings().ray_address),
+    }
