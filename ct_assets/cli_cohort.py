@@ -118,7 +118,7 @@ def _show(results: list[Fetched], target: Path) -> None:
     console = Console()
     failed = [result for result in results if result.status == "failed"]
     for result in failed:
-        console.print(f"{result.series.series_instance_uid}: {result.reason}", soft_wrap=True, markup=False)
+        console.print(str(result.reason), soft_wrap=True, markup=False)
     fetched = [result for result in results if result.status == "fetched"]
     size = sum(result.bytes for result in fetched) / 1e9
     present = len(results) - len(fetched) - len(failed)

@@ -283,7 +283,7 @@ def test_the_manifest_brings_the_cohort_back(scope, archive, tmp_path, monkeypat
     archive.server.delete(f"{_folder_of(tmp_path)}/00000000-0000-0000-0000-000000000000.dcm")
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 3
-    assert f"{IRREGULAR}: " in result.output
+    assert f"series {IRREGULAR} (" in result.output
     settings.cache_clear()
 
 

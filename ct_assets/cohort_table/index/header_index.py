@@ -1,6 +1,7 @@
 """Header index: one row per file below a folder, whatever it is, with the columns of IDC's `dicom_all`."""
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
+
+_TELL_EVERY_SECONDS = 15
 
 
 class EmptySourceError(ValueError):
@@ -68,7 +71,7 @@ def index_folder(
     if previous is not None:
         kept, to_read = split_unchanged(str(folder), names, previous.select(list(INSTANCES.columns)))
     batches: list[pa.RecordBatch] = []
-    done = len(kept)
+    done, told = len(kept), time.monotonic()
     if progress:
         progress(done, len(names))
     for batch in read_batches(str(folder), INSTANCES.schema, to_read, workers or default_workers()):
@@ -76,6 +79,9 @@ def index_folder(
         done += len(batch)
         if progress:
             progress(done, len(names))
+        if time.monotonic() - told > _TELL_EVERY_SECONDS:
+            logger.info("read the headers of %d of %d files below %s", done, len(names), folder)
+            told = time.monotonic()
     read = pa.Table.from_batches(batches, INSTANCES.schema)
     others = pa.Table.from_pylist(unlisted, INSTANCES.schema)
     instances = with_copies(_sorted(read, kept.cast(INSTANCES.schema), others))
