@@ -14,13 +14,13 @@ Defect = Callable[[Rows, np.random.Generator], None]
 
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 GARBAGE = ["", " ", "1,5", "--1", "1.2.3", "1 2", "12mm", "1e", "٣", "None", "\\", "%", "_", "'", '"']
-"""Text that is no number in any engine."""
+"""Text that is no number in any engine. DuckDB alone reads 1_000, BigQuery alone 0x10; a header index refuses both."""
 NOT_FINITE = ["inf", "-inf", "nan", "1e400", "-1e301"]
 """Text that is a number, but none of a place."""
 
 
 def random_headers(seed: int, series: int = 40, *, most_slices: int = 30, garbage: bool = True) -> Rows:
-    """Headers of series of which a quarter is regular and the others have one to three defects, in random order.
+    """Headers of series of which some are regular and the others have one to three defects, in random order.
 
     Every defect is there once before any is there again. Without garbage every decimal is a number.
     """
@@ -30,20 +30,20 @@ def random_headers(seed: int, series: int = 40, *, most_slices: int = 30, garbag
     rows: Rows = []
     for number in range(series):
         one = _regular(number, most_slices, rng)
-        for _ in range(rng.choice([0, 1, 2, 3], p=[0.25, 0.4, 0.25, 0.1])):
+        for _ in range(rng.choice([0, 1, 2, 3], p=[0.4, 0.3, 0.2, 0.1])):
             defects[next(turn)](one, rng)
         rows += one
     return [rows[index] for index in rng.permutation(len(rows))]
 
 
 def _regular(number: int, most_slices: int, rng: np.random.Generator) -> Rows:
-    patient = str(100_000 + rng.integers(12))
+    patient = str(100_000 + rng.integers(6))
     gap = rng.choice([0.625, 1.0, 2.5, 3.3, rng.uniform(0.4, 6)])
     tilt = rng.uniform(-29, 29) if rng.random() < 0.8 else rng.uniform(31, 90)
     row, column = AXIAL if rng.random() < 0.6 else turned(tilt, rng.uniform(-180, 180))
     if rng.random() < 0.2:
         column = tuple(-value for value in column)
-    count = min(most_slices, rng.choice([1, 3, 8, 16, 30]))
+    count = min(most_slices, rng.choice([1, 4, 8, 8, 16, 30]))
     positions = gap * np.arange(count) + rng.uniform(-0.001, 0.001, count) * gap * (rng.random() < 0.3)
     return stack(
         positions,

@@ -141,7 +141,7 @@ def test_the_cohort_is_that_of_the_same_images_in_a_folder(server, selection):
 
 @pytest.mark.parametrize("kind", ["int64", "string"])
 def test_a_clinical_table_in_bigquery_chooses_the_patients_of_one_in_a_file(server, tmp_path, kind):
-    people = {str(100_000 + number): number % 3 for number in range(10)}
+    people = {str(100_000 + number): number % 3 for number in range(5)}
     convert = int if kind == "int64" else str
     rows = [{"pid": convert(pid), "can_scr": convert(value)} for pid, value in people.items()]
     server.tables[CLINICAL_TABLE] = ({"pid": kind, "can_scr": kind}, rows)

@@ -3,7 +3,6 @@
 A REPEATED column of BigQuery has no nulls: an absent ImageType is an empty array there, and null in a header index.
 """
 
-import json
 import math
 import re
 import subprocess
@@ -68,7 +67,6 @@ CLINICAL_ROWS = [
     {"pid": 100_004, "can_scr": None},
     {"pid": 100_004, "can_scr": 1},
     {"pid": None, "can_scr": 1},
-    *({"pid": 100_000 + number, "can_scr": 1} for number in range(6, 12)),
 ]
 """Patient 100005 is unknown."""
 
@@ -194,12 +192,15 @@ def _statements(profile: str) -> dict[str, str]:
 
 def test_the_sql_is_the_same_in_every_process():
     code = (
-        "import json; from tests.cohort_table.test_two_engines import _statements; "
-        "print(json.dumps(_statements('strict')))"
+        "from tests.cohort_table.test_two_engines import ALL, _collection, series_sql; "
+        "print(series_sql(_collection('strict', **ALL)))"
     )
     repository = Path(__file__).resolve().parents[2]
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository)
-    assert json.loads(told.stdout) == _statements("strict")
+    assert told.stdout == _statements("strict")["series"] + "\n"
+    # Where Ibis drops several columns at once, their order is that of a set: another in about every second process.
+    several = re.compile(r"EXCEPT \([^)]*,")
+    assert not [name for profile in PROFILES for name, sql in _statements(profile).items() if several.search(sql)]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
