@@ -25,6 +25,11 @@ SOFT_TISSUE = Window("soft tissue", level=40, width=400)
 LUNG = Window("lung", level=-600, width=1500)
 """Lung window."""
 
+IMAGE_BUDGET = 150_000
+"""Largest PNG of a plane in bytes: three planes and the body axis in base64 leave 200 kB of the series page's 1 MB."""
+
+_LONGEST_SIDE = 560
+
 
 def windowed(image: npt.NDArray[Any], window: Window) -> npt.NDArray[np.uint8]:
     """Map HU to grey values (DICOM PS3.3 C.11.2.1.2, linear exact).
@@ -87,6 +92,21 @@ def png_within(image: Image.Image, budget: int) -> bytes:
         image = image.resize((image.width * 4 // 5, image.height * 4 // 5), Image.Resampling.LANCZOS)
     message = f"no PNG of {image.size} pixels fits {budget} bytes"
     raise ValueError(message)
+
+
+def plane_data_url(image: npt.NDArray[Any], window: Window, size_mm: tuple[float, float]) -> str:
+    """Return a plane as the data URL of a PNG with true proportions.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns)
+        HU.
+    window : Window
+        Display window.
+    size_mm : tuple of float
+        Width and height of the plane.
+    """
+    return data_url(png_within(grey_image(image, window, size_mm, _LONGEST_SIDE), IMAGE_BUDGET))
 
 
 def data_url(png: bytes) -> str:
