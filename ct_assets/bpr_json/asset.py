@@ -1,13 +1,16 @@
 """Asset bpr_json: slice scores, landmarks and regions by body part regression."""
 
+import base64
 from functools import partial
 
 import dagster as dg
 
+from ct_assets.bpr_json.preview import preview
 from ct_assets.bpr_json.score import score
+from ct_assets.ct_nifti.volume import load_scan
 from ct_assets.partitions import Scope
 from ct_assets.settings import settings
-from ct_assets.store.tables import LANDMARKS
+from ct_assets.store.tables import LANDMARKS, REGIONS
 from resources.compute import Compute, Resident
 from resources.model_store import ModelStore
 from resources.series_store import SeriesStore
@@ -23,6 +26,7 @@ def bpr_json(scope: Scope) -> dg.AssetsDefinition:
         "ct_nifti",
         kinds={"bpreg", "json"},
         pool="gpu",
+        code_version="2",
         description="Slice scores (bpr.json), 35 landmarks and 6 regions by body part regression.",
     )
     def bpr_json(
@@ -40,16 +44,32 @@ def bpr_json(scope: Scope) -> dg.AssetsDefinition:
             "name": config.model,
             "demonstration": bool(model_store.card(config.model).get("demonstration", False)),
         }
-        record = score(folder, known, partial(compute.run, resident))
+        volume, affine = load_scan(folder.ct_nifti)
+        predict = partial(compute.run, resident)
+        record = score(folder, volume, affine, known, predict, collection.compatibility)
         landmarks = LANDMARKS.read(folder.landmarks)
         located = landmarks[landmarks["located"]]
+        picture = preview(folder, volume)
+        shown = {}
+        if picture is not None:
+            encoded = base64.b64encode(picture).decode()
+            shown["preview"] = dg.MetadataValue.md(f"![landmarks, regions, scores](data:image/png;base64,{encoded})")
         return dg.MaterializeResult(
             metadata={
+                **shown,
                 "landmarks_located": len(located),
                 "lung_extent_mm": round(record.lung_extent_mm, 1) if record.lung_extent_mm else "not measurable",
+                "body_part_examined": record.body_part_examined or "none",
                 "landmarks": dg.MetadataValue.md(
                     located[["landmark", "position_mm", "slice_index"]].to_markdown(index=False, floatfmt=".1f")
                 ),
+                "regions": dg.MetadataValue.md(
+                    REGIONS.read(folder.regions)[
+                        ["region", "first_slice", "last_slice", "slices", "ratio"]
+                    ].to_markdown(index=False, floatfmt=".3f")
+                ),
+                "landmark_rule": record.landmark_rule,
+                "reason": record.reason or "none",
                 "seconds": record.seconds,
                 "weights_digest": record.provenance.weights_digest,
                 "notice": record.provenance.notice or "none",

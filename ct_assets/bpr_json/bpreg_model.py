@@ -1,27 +1,27 @@
-"""A body part regression model, loaded once: inference by bpreg's own code."""
+"""A body part regression model, loaded once: bpreg's numbers and bpreg's score processing, without its cost."""
 
 import contextlib
 import importlib.metadata
 import io
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from ct_assets.bpr_json.bpreg_folder import require_all_weights, require_settings, weights_digest
 from ct_assets.bpr_json.bpreg_import import import_inference_model
+from ct_assets.bpr_json.network import predict, scoring_network
+from ct_assets.bpr_json.orientation import BpregOrientation
+from ct_assets.bpr_json.prediction import Prediction
+from ct_assets.bpr_json.preprocess import preprocess, spacing_of
+from ct_assets.bpr_json.unsuitable import UnsuitableVolumeError
 from ct_assets.device import use_cuda
-from ct_assets.provenance import ModelFormatError
-from ct_assets.store.digest import combined_digest, file_digest
 
 logger = logging.getLogger(__name__)
-
-_FILES = ("model.pt", "config.json", "inference-settings.json")
 
 
 class BpregModel:
@@ -37,56 +37,62 @@ class BpregModel:
     Raises
     ------
     ModelFormatError
-        If model.pt does not hold every weight of the network.
+        If a file of the folder does not hold all that inference needs.
     """
 
     def __init__(self, folder: Path | str, device: str) -> None:
-        folder = Path(folder)
-        self.weights_digest = combined_digest(file_digest(folder / name) for name in _FILES)
-        with _quiet():
-            self._model = import_inference_model().InferenceModel(base_dir=f"{folder}/", gpu=use_cuda(device))
-            _require_all_weights(folder / "model.pt", self._model.model)
-        logger.info("loaded %s", folder)
+        import torch
 
-    def __call__(
-        self, volume: npt.NDArray[np.int16], affine: npt.NDArray[np.float64]
-    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        folder = Path(folder)
+        self._device = "cuda" if use_cuda(device) else "cpu"
+        self.weights_digest = weights_digest(folder)
+        with _quiet():
+            self._bpreg = import_inference_model()
+            require_settings(folder, self._landmarks_of_regions())
+            self._model = self._bpreg.InferenceModel(base_dir=f"{folder}/", gpu=self._device == "cuda")
+            require_all_weights(folder, self._model.model)
+        self._network = scoring_network(self._model.model).to(self._device).to(memory_format=torch.channels_last)
+        self._model.model = None  # its weights are in the network
+        logger.info("loaded %s on %s", folder, self._device)
+
+    def __call__(self, volume: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> Prediction:
         """Score the slices of a CT.
 
         Parameters
         ----------
-        volume : ndarray of shape (columns, rows, slices)
+        volume : ndarray of int16 or float32, shape (columns, rows, slices)
             HU.
         affine : ndarray of shape (4, 4)
             Index to RAS, mm.
 
         Returns
         -------
-        result : dict or None
-            bpreg's JSON; None if bpreg cannot take the volume.
-        description : dict
-            `weights_digest` and `software`, for the provenance.
+        Prediction
+            bpreg's JSON, or why body part regression cannot take the volume.
         """
-        with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch, _quiet():
-            source = Path(scratch) / "ct.nii.gz"
-            nib.save(nib.Nifti1Image(volume, affine), source)
-            result = self._model.nifti2json(str(source))
+        result, reason = None, None
+        try:
+            result = self._score(volume, affine)
+        except UnsuitableVolumeError as error:
+            reason = str(error)
         software = f"bpreg {importlib.metadata.version('bpreg')}, torch {importlib.metadata.version('torch')}"
-        description = {"weights_digest": self.weights_digest, "software": software}
-        return (result if isinstance(result, dict) else None), description
+        return Prediction(result, reason, self.weights_digest, software)
 
+    def _score(self, volume: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> dict[str, Any]:
+        scores = predict(self._network, preprocess(volume, affine), self._device)
+        if not np.isfinite(scores).all():
+            message = "the network gives scores that are not finite"
+            raise UnsuitableVolumeError(message)
+        step = spacing_of(affine, BpregOrientation.of(affine))[2]
+        with _quiet():
+            processed = self._model.parse_scores(scores, step)
+            result: dict[str, Any] = self._bpreg.VolumeStorage(processed, self._model.lookuptable).json
+        return result
 
-def _require_all_weights(path: Path, network: Any) -> None:
-    """Refuse a file that does not hold every weight: bpreg would go on with random ones."""
-    import torch
-
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    missing = [name for name in network.state_dict() if name not in stored and not name.endswith("num_batches_tracked")]
-    if missing:
-        message = (
-            f"{path}: is not the body part regression network, {len(missing)} weights are missing ({missing[0]}, …)"
-        )
-        raise ModelFormatError(message)
+    def _landmarks_of_regions(self) -> set[str]:
+        """Landmarks by which bpreg defines regions and tags."""
+        definitions = (self._bpreg.BODY_PARTS, self._bpreg.BODY_PARTS_INCLUDED, self._bpreg.DISTINCT_BODY_PARTS)
+        return {name for parts in definitions for names in parts.values() for name in names if isinstance(name, str)}
 
 
 @contextlib.contextmanager

@@ -1,12 +1,19 @@
-"""Checks of bpr_json: plausible spacing, scores along the geometry."""
+"""Checks of bpr_json: slices scored, plausible spacing, scores along the geometry."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
+from ct_assets.bpr_json.plausibility import outcomes
 from ct_assets.bpr_json.record import read_body_part_record
 from ct_assets.partitions import Scope
 from resources.series_store import SeriesStore
+
+_DESCRIPTIONS = {
+    "slices_scored": "Body part regression could take the series.",
+    "valid_z_spacing": "The scores rise about as fast as the slice spacing makes expect.",
+    "z_ordering": "The scores rise towards the head, as the geometry says.",
+}
 
 
 def bpr_json_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
@@ -16,34 +23,28 @@ def bpr_json_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     @dg.multi_asset_check(
         name=f"{'_'.join(key.path)}_checks",
         specs=[
-            dg.AssetCheckSpec(
-                "valid_z_spacing",
-                asset=key,
-                partitions_def=scope.partitions,
-                description="The scores rise about as fast as the slice spacing makes expect.",
-            ),
-            dg.AssetCheckSpec(
-                "z_ordering",
-                asset=key,
-                partitions_def=scope.partitions,
-                description="The scores rise towards the head, as the geometry says.",
-            ),
+            dg.AssetCheckSpec(check, asset=key, partitions_def=scope.partitions, description=text)
+            for check, text in _DESCRIPTIONS.items()
         ],
     )
     def bpr_json_checks(
         context: dg.AssetCheckExecutionContext, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
         record = read_body_part_record(series_store.series(name, context.partition_key).bpr_record)
-        for check, flag, wanted in (
-            ("valid_z_spacing", record.valid_z_spacing, True),
-            ("z_ordering", record.reverse_z_ordering, False),
-        ):
+        for check, outcome in outcomes(record).items():
             yield dg.AssetCheckResult(
                 check_name=check,
                 asset_key=key,
-                passed=flag is None or flag is wanted,
+                passed=outcome != "fail",
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"outcome": "not evaluated" if flag is None else "pass" if flag is wanted else "fail"},
+                metadata={
+                    "outcome": outcome,
+                    "reason": record.reason or "none",
+                    "slope_ratio": "none" if record.slope_ratio is None else round(record.slope_ratio, 3),
+                    "expected_z_spacing_mm": "none"
+                    if record.expected_z_spacing_mm is None
+                    else round(record.expected_z_spacing_mm, 2),
+                },
             )
 
     return [bpr_json_checks]

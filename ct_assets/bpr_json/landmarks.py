@@ -1,33 +1,21 @@
 """Landmarks: where the score curve crosses the look-up value of each landmark."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-NOT_IN_VOLUME = "beyond the scored slices"
-"""Reason of a landmark whose look-up value the valid scores do not reach."""
+from ct_assets.bpr_json.landmark import (
+    AGAINST_GEOMETRY,
+    BETWEEN_UNSCORED,
+    NO_SCORES,
+    NOT_IN_VOLUME,
+    NOT_MONOTONE,
+    Landmark,
+)
 
-BETWEEN_UNSCORED = "between slices without a valid score"
-"""Reason of a landmark whose look-up value is crossed where slices have no score."""
-
-AGAINST_GEOMETRY = "slice scores run against the geometry of the scan"
-"""Reason of all landmarks when the scores fall towards the head."""
-
-NO_SCORES = "no valid slice scores"
-"""Reason of all landmarks when fewer than two slices have a valid score."""
-
-
-@dataclass(frozen=True)
-class Landmark:
-    """A landmark: interpolated height in mm and nearest slice, or why there is none."""
-
-    name: str
-    score: float
-    height_mm: float | None
-    slice_index: int | None
-    reason: str | None
+SMOOTHING_MM = 10.0
+"""Standard deviation of bpreg's smoothing of the curve; crossings closer than that are one."""
 
 
 def locate_landmarks(
@@ -35,9 +23,10 @@ def locate_landmarks(
 ) -> list[Landmark]:
     """Locate landmarks on a score curve.
 
-    The curve is taken over the slices with a valid score, from the feet up. A landmark lies where the curve crosses its
-    look-up value upwards, linearly interpolated between the two slices; of several crossings on a curve that is not
-    monotone, the middle one. Direction is geometry alone: a curve that falls towards the head locates nothing. A value
+    The curve is taken over the slices with a valid score, from the feet up. A landmark lies where the monotone part of
+    the curve crosses its look-up value, linearly interpolated between the two slices. Where the curve is not monotone
+    it crosses a value several times: within the curve's own smoothing the middle crossing is taken, farther apart
+    nothing is located. Direction is geometry alone: a curve that falls towards the head locates nothing. A value
     outside the curve, or crossed where slices have no score, is not located and never moved to another slice.
 
     Parameters
@@ -60,9 +49,9 @@ def locate_landmarks(
     order = rising[scored]
     curve, heights = scores[order], heights_mm[order]
     if len(curve) < 2:
-        return [Landmark(name, score, None, None, NO_SCORES) for name, score in ordered]
-    if np.polyfit(heights, curve, 1)[0] <= 0:
-        return [Landmark(name, score, None, None, AGAINST_GEOMETRY) for name, score in ordered]
+        return [Landmark(name, score, reason=NO_SCORES) for name, score in ordered]
+    if ((heights - heights.mean()) * (curve - curve.mean())).sum() < 0:  # the sign of the fitted slope
+        return [Landmark(name, score, reason=AGAINST_GEOMETRY) for name, score in ordered]
     neighbours = np.diff(scored) == 1
     return [_locate(name, score, curve, heights, order, neighbours) for name, score in ordered]
 
@@ -79,11 +68,14 @@ def _locate(
     if score == curve[-1]:
         crossings = np.append(crossings, len(curve) - 2)
     if not len(crossings):
-        return Landmark(name, score, None, None, NOT_IN_VOLUME)
+        return Landmark(name, score, reason=NOT_IN_VOLUME)
+    if heights[crossings[-1]] - heights[crossings[0]] > SMOOTHING_MM:
+        return Landmark(name, score, reason=NOT_MONOTONE)
     below = int(crossings[len(crossings) // 2])
     if not neighbours[below]:
-        return Landmark(name, score, None, None, BETWEEN_UNSCORED)
-    fraction = (score - curve[below]) / (curve[below + 1] - curve[below])
+        return Landmark(name, score, reason=BETWEEN_UNSCORED)
+    step = curve[below + 1] - curve[below]
+    fraction = (score - curve[below]) / step if step > 0 else 1.0
     height = float(heights[below] + fraction * (heights[below + 1] - heights[below]))
     nearest = int(order[below if fraction <= 0.5 else below + 1])
-    return Landmark(name, score, height, nearest, None)
+    return Landmark(name, score, height, nearest)

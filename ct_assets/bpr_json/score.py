@@ -1,47 +1,54 @@
 """Score the slices of one series and derive landmarks, regions and lung extent."""
 
-import json
 import logging
+import math
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from ct_assets.bpr_json.landmarks import NO_SCORES, Landmark, locate_landmarks
-from ct_assets.bpr_json.record import BodyPartRecord
+from ct_assets.bpr_json.curve import ScoreCurve, score_curve, slice_heights
+from ct_assets.bpr_json.landmark import NOT_AXIAL, UNKNOWN_TO_MODEL, Landmark
+from ct_assets.bpr_json.landmarks import locate_landmarks
+from ct_assets.bpr_json.mirror import write_bpr_json
+from ct_assets.bpr_json.prediction import Predict
+from ct_assets.bpr_json.published_landmarks import published_landmarks
+from ct_assets.bpr_json.record import BodyPartRecord, Rule
+from ct_assets.bpr_json.tables import landmark_table, region_table
 from ct_assets.ct_nifti.record import CtRecord, read_ct_record
-from ct_assets.ct_nifti.volume import load_hounsfield
-from ct_assets.dicom.codes import landmark_codes, region_codes
+from ct_assets.dicom.codes import landmark_codes
 from ct_assets.provenance import Provenance
-from ct_assets.store.atomic import write_text
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.tables import LANDMARKS, REGIONS
 
 logger = logging.getLogger(__name__)
 
-BPR_JSON_VERSION = 1
-"""schema_version that is added to bpreg's JSON."""
 
-_REJECTED = "body part regression cannot take this volume"
-
-Predict = Callable[[npt.NDArray[np.int16], npt.NDArray[np.float64]], tuple[dict[str, Any] | None, dict[str, Any]]]
-"""A loaded model: CT in HU and affine in, bpreg's JSON and description out (`BpregModel.__call__`)."""
-
-
-def score(folder: SeriesFolder, provenance: dict[str, Any], predict: Predict) -> BodyPartRecord:
+def score(
+    folder: SeriesFolder,
+    volume: npt.NDArray[Any],
+    affine: npt.NDArray[np.float64],
+    provenance: dict[str, Any],
+    predict: Predict,
+    rule: Rule = "corrected",
+) -> BodyPartRecord:
     """Write bpr.json, landmarks.parquet, regions.parquet and bpr_record.json.
 
     Parameters
     ----------
     folder : SeriesFolder
         Series with ct.nii.gz.
+    volume : ndarray of int16 or float32, shape (columns, rows, slices)
+        Its CT in HU.
+    affine : ndarray of shape (4, 4)
+        Index to RAS in mm.
     provenance : dict
         What is known of the model before it runs: `name`, `demonstration`.
     predict : callable
         The loaded model.
+    rule : {"corrected", "published"}
+        How landmarks are located.
 
     Returns
     -------
@@ -50,128 +57,84 @@ def score(folder: SeriesFolder, provenance: dict[str, Any], predict: Predict) ->
     """
     record = read_ct_record(folder.ct_record)
     started = time.monotonic()
-    volume, affine = load_hounsfield(folder.ct_nifti)
-    result, description = predict(volume, affine)
-    to_slice = _slice_of_score(len(record.slices), affine)
-    scores = _scores(result, to_slice)
-    located = _landmarks(result, scores, affine)
-    slice_regions = _slice_regions(result, to_slice)
-    landmarks = _landmark_table(located, record, affine)
+    prediction = predict(volume, affine)
+    slices = len(record.slices)
+    result, reason = prediction.result, prediction.reason
+    curve = None if result is None else score_curve(result, slices, affine)
+    if result is not None and curve is None:
+        reason = NOT_AXIAL
+    landmarks = _landmarks(curve, record, result, rule, reason)
+    regions = curve.regions if curve else ((),) * slices
     body_part_record = BodyPartRecord(
         series_instance_uid=record.series_instance_uid,
         source_digest=record.source_digest,
-        provenance=Provenance(configuration="bpreg", **provenance, **description),
+        provenance=Provenance(
+            configuration="bpreg",
+            **provenance,
+            weights_digest=prediction.weights_digest,
+            software=prediction.software,
+        ),
+        landmark_rule=rule,
+        body_part_examined=result["body part examined tag"] if result else None,
         valid_z_spacing=_flag(result, "valid z-spacing"),
         reverse_z_ordering=_flag(result, "reverse z-ordering"),
-        lung_extent_mm=_lung_extent(located),
-        slice_scores=tuple(None if np.isnan(value) else float(value) for value in scores),
-        slice_regions=slice_regions,
-        reason=_REJECTED if result is None else None,
+        slope_ratio=_number(result, "slope ratio"),
+        expected_z_spacing_mm=_number(result, "expected z-spacing"),
+        lung_extent_mm=_lung_extent(landmarks),
+        slice_scores=tuple(float(value) if np.isfinite(value) else None for value in curve.scores)
+        if curve
+        else (None,) * slices,
+        slice_regions=regions,
+        reason=reason,
         seconds=round(time.monotonic() - started, 3),
     )
-    # bpreg's own file keeps bpreg's NaN literals, so that bpreg's helpers read it.
-    content = {"schema_version": BPR_JSON_VERSION, **(result or {"reason": _REJECTED})}
-    write_text(folder.bpr_json, json.dumps(content, indent=1) + "\n")
-    LANDMARKS.write(landmarks, folder.landmarks)
-    REGIONS.write(_region_table(slice_regions, record), folder.regions)
+    write_bpr_json(prediction, slices, folder.bpr_json)
+    table = landmark_table(landmarks, record, slice_heights(slices, affine))
+    LANDMARKS.write(table, folder.landmarks)
+    REGIONS.write(region_table(regions, record), folder.regions)
     body_part_record.write(folder.bpr_record)
     logger.info(
-        "series %s: %d of %d landmarks located in %.1f s",
+        "series %s: %d of %d landmarks located in %.1f s%s",
         record.series_instance_uid,
-        int(landmarks["located"].sum()),
-        len(landmarks),
+        int(table["located"].sum()),
+        len(table),
         body_part_record.seconds,
+        f"; {reason}" if reason else "",
     )
     return body_part_record
 
 
-def _slice_of_score(slices: int, affine: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Slice of ct.nii.gz of each bpreg score: bpreg reverses a volume whose slice axis points to the feet."""
-    indices = np.arange(slices)
-    return indices if affine[2, 2] > 0 else indices[::-1]
-
-
-def _heights(slices: int, affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Position of each slice along the slice axis in mm, larger towards the head."""
-    axis = affine[:3, 2] / np.linalg.norm(affine[:3, 2])
-    axis = axis if axis[2] > 0 else -axis
-    origins = affine[:3, 3] + np.arange(slices)[:, None] * affine[:3, 2]
-    return np.asarray(origins @ axis)
-
-
-def _scores(result: dict[str, Any] | None, to_slice: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the cleaned score of each slice of ct.nii.gz, NaN where there is none."""
-    scores = np.full(len(to_slice), np.nan)
-    if result is not None:
-        scores[to_slice] = np.asarray(result["cleaned slice scores"], dtype=np.float64)
-    return scores
-
-
 def _landmarks(
-    result: dict[str, Any] | None, scores: npt.NDArray[np.float64], affine: npt.NDArray[np.float64]
+    curve: ScoreCurve | None, record: CtRecord, result: dict[str, Any] | None, rule: Rule, reason: str | None
 ) -> list[Landmark]:
-    if result is None:
-        return [Landmark(name, float("nan"), None, None, NO_SCORES) for name in landmark_codes()]
-    lookup = {name: float(entry["mean"]) for name, entry in result["look-up table"].items() if name in landmark_codes()}
-    return locate_landmarks(scores, _heights(len(scores), affine), lookup)
-
-
-def _landmark_table(located: list[Landmark], record: CtRecord, affine: npt.NDArray[np.float64]) -> pd.DataFrame:
-    heights = _heights(len(record.slices), affine)
-    positions = record.positions_mm
-    rising = np.argsort(heights)
-    rows = []
-    for landmark in located:
-        found = landmark.height_mm is not None and landmark.slice_index is not None
-        rows.append(
-            {
-                "SeriesInstanceUID": record.series_instance_uid,
-                "landmark": landmark.name,
-                "code": landmark_codes()[landmark.name].site.value,
-                "score": landmark.score,
-                "located": found,
-                "position_mm": float(np.interp(landmark.height_mm, heights[rising], positions[rising]))
-                if landmark.height_mm is not None
-                else None,
-                "slice_index": landmark.slice_index,
-                "SOPInstanceUID": record.slices[landmark.slice_index].sop_instance_uid
-                if landmark.slice_index is not None
-                else None,
-                "reason": landmark.reason,
-            }
+    """Return all landmarks, those of the model by increasing look-up value."""
+    if curve is None or result is None:
+        return [Landmark(name, math.nan, reason=reason) for name in landmark_codes()]
+    if rule == "published":
+        found = published_landmarks(
+            np.asarray(result["cleaned slice scores"], dtype=np.float64),
+            float(result["valid z-spacing"]),
+            curve.lookup,
+            np.argsort(record.positions_mm),
+            curve.heights_mm,
         )
-    frame = pd.DataFrame(rows, columns=list(LANDMARKS.columns))
-    return frame.astype({"slice_index": "Int64", "position_mm": "float64"})
+    else:
+        found = locate_landmarks(curve.scores, curve.heights_mm, curve.lookup)
+    unknown = [name for name in landmark_codes() if name not in curve.lookup]
+    return [*found, *(Landmark(name, math.nan, reason=UNKNOWN_TO_MODEL) for name in unknown)]
 
 
-def _slice_regions(result: dict[str, Any] | None, to_slice: npt.NDArray[np.int64]) -> tuple[tuple[str, ...], ...]:
-    regions: list[list[str]] = [[] for _ in to_slice]
-    examined = result["body part examined"] if result else {}
-    for name in region_codes():
-        for index in examined.get(name, []):
-            regions[int(to_slice[int(index)])].append(name)
-    return tuple(tuple(names) for names in regions)
-
-
-def _region_table(slice_regions: tuple[tuple[str, ...], ...], record: CtRecord) -> pd.DataFrame:
-    with_region = sum(bool(names) for names in slice_regions)
-    rows = []
-    for name, code in region_codes().items():
-        indices = [index for index, names in enumerate(slice_regions) if name in names]
-        if indices:
-            rows.append(
-                (record.series_instance_uid, name, code.site.value, indices[0], indices[-1], len(indices),
-                 len(indices) / with_region)
-            )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(REGIONS.columns))
-
-
-def _lung_extent(located: list[Landmark]) -> float | None:
-    heights = {landmark.name: landmark.height_mm for landmark in located}
+def _lung_extent(landmarks: list[Landmark]) -> float | None:
+    heights = {landmark.name: landmark.height_mm for landmark in landmarks}
     bottom, top = heights.get("lung_start"), heights.get("lung_end")
-    return None if bottom is None or top is None else float(top - bottom)
+    return None if bottom is None or top is None else abs(top - bottom)
+
+
+def _number(result: dict[str, Any] | None, key: str) -> float | None:
+    value = math.nan if result is None else float(result[key])
+    return value if math.isfinite(value) else None
 
 
 def _flag(result: dict[str, Any] | None, key: str) -> bool | None:
-    value = float("nan") if result is None else float(result[key])
-    return None if np.isnan(value) else bool(value)
+    value = _number(result, key)
+    return None if value is None else bool(value)

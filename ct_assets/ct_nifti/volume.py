@@ -48,6 +48,27 @@ def load_hounsfield(path: Path) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.f
     return np.clip(np.rint(volume), limits.min, limits.max).astype(np.int16), affine
 
 
+def load_scan(path: Path) -> tuple[npt.NDArray[np.int16] | npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """Read a CT with the numbers that the file has: 16 bits where they are stored in 16 bits, float32 otherwise.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI file.
+
+    Returns
+    -------
+    volume : ndarray of int16 or float32, shape (columns, rows, slices)
+        HU.
+    affine : ndarray of shape (4, 4)
+        Index to RAS, mm.
+    """
+    image = nib.load(path)
+    whole = image.get_data_dtype() == np.int16 and (image.dataobj.slope, image.dataobj.inter) == (1, 0)
+    volume = np.asanyarray(image.dataobj) if whole else np.asarray(image.dataobj, dtype=np.float32)
+    return volume, np.asarray(image.affine, dtype=np.float64)
+
+
 def load_label_map(path: Path) -> npt.NDArray[np.uint8]:
     """Read a label map.
 

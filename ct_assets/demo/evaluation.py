@@ -1,28 +1,28 @@
-"""Measure the demo models on phantoms they have not seen, through nnU-Net's and bpreg's own inference code."""
+"""Measure the demo models on phantoms they have not seen: organs by nnU-Net itself, landmarks by the room bpr_json."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ct_assets.bpr_json.bpreg_import import import_inference_model
+from ct_assets.bpr_json.bpreg_model import BpregModel
+from ct_assets.bpr_json.curve import score_curve
+from ct_assets.bpr_json.landmarks import locate_landmarks
 from ct_assets.demo.nnunet_format import TASK, Configuration
-from ct_assets.demo.phantom import ORGANS, Phantom, make_phantom
+from ct_assets.demo.phantom import ORGANS, Phantom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 HELD_OUT_SEEDS: Final = tuple(range(900_000, 900_010))
 """Seeds of phantoms that neither the training nor the demo collection has."""
-
-BodyParts = dict[str, Any]
-"""What bpreg writes for one series."""
 
 
 def write_nifti(phantom: Phantom, path: Path) -> None:
@@ -35,12 +35,10 @@ def write_nifti(phantom: Phantom, path: Path) -> None:
     sitk.WriteImage(image, str(path))
 
 
-def write_held_out(folder: Path, seeds: Sequence[int] = HELD_OUT_SEEDS) -> list[Phantom]:
-    """Render held-out phantoms and write them as <seed>_0000.nii.gz, the name nnU-Net expects."""
-    phantoms = [make_phantom(seed) for seed in seeds]
+def write_held_out(folder: Path, phantoms: Sequence[Phantom]) -> None:
+    """Write phantoms as <seed>_0000.nii.gz, the name nnU-Net expects."""
     for phantom in phantoms:
         write_nifti(phantom, folder / f"{phantom.patient.seed}_0000.nii.gz")
-    return phantoms
 
 
 def predict_organs(
@@ -90,41 +88,38 @@ def dice(phantom: Phantom, prediction: Path) -> dict[str, float]:
     return result
 
 
-def predict_body_parts(models: Path, images: Sequence[Path]) -> list[BodyParts]:
-    """Run bpreg's own inference on images in two processes; gives its result per image, in order."""
-    with ProcessPoolExecutor(2) as pool:
-        halves = list(pool.map(_predict_body_parts, [models] * 2, [images[0::2], images[1::2]]))
-    return [halves[i % 2][i // 2] for i in range(len(images))]
-
-
-def _predict_body_parts(models: Path, images: Sequence[Path]) -> list[BodyParts]:
-    import torch
-
-    torch.set_num_threads(1)
-    model = import_inference_model().InferenceModel(f"{models / 'bpreg'}/", gpu=0)
-    model.model.to(memory_format=torch.channels_last)
-    return [model.nifti2json(str(path)) for path in images]
-
-
-def landmark_z(found: BodyParts, name: str, first_z: float) -> float | None:
-    """Give the z in mm at which the cleaned score crosses the look-up mean, interpolated; None where it does not.
+def landmark_errors(model: Path, phantoms: Sequence[Phantom]) -> dict[str, list[float | None]]:
+    """Measure where body part regression finds the landmarks that lie within the scans.
 
     Parameters
     ----------
-    found
-        bpreg's result.
-    name
-        The landmark.
-    first_z
-        z of the first slice in mm.
+    model
+        bpreg's model folder.
+    phantoms
+        Scans with the true z of their landmarks.
+
+    Returns
+    -------
+    dict
+        Found minus true height in mm by landmark, one per phantom whose scan holds the landmark; None where it was not
+        located.
     """
-    scores, z = np.array(found["cleaned slice scores"]), np.array(found["z"])
-    valid = ~np.isnan(scores)
-    scores, z = scores[valid], z[valid]
-    target = found["look-up table"][name]["mean"]
-    crossing = np.flatnonzero((scores[:-1] < target) & (scores[1:] >= target))
-    if not crossing.size:
-        return None
-    i = int(crossing[0])
-    share = (target - scores[i]) / (scores[i + 1] - scores[i])
-    return float(first_z + z[i] + share * (z[i + 1] - z[i]))
+    scorer = BpregModel(model, "cpu")
+    errors: dict[str, list[float | None]] = {}
+    for phantom in phantoms:
+        volume, affine = phantom.hu.transpose(2, 1, 0), _index_to_ras(phantom)
+        result = scorer(volume, affine).result
+        assert result is not None, "a phantom can be scored"
+        curve = score_curve(result, volume.shape[2], affine)
+        assert curve is not None, "phantoms are axial"
+        found = {item.name: item.height_mm for item in locate_landmarks(curve.scores, curve.heights_mm, curve.lookup)}
+        for name, true in phantom.landmarks.items():
+            if phantom.grid.z[0] <= true <= phantom.grid.z[-1]:
+                height = found[name]
+                errors.setdefault(name, []).append(None if height is None else height - true)
+    return errors
+
+
+def _index_to_ras(phantom: Phantom) -> NDArray[np.float64]:
+    """Matrix (4, 4) from (column, row, slice, 1) to RAS in mm."""
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ phantom.affine[:, [2, 1, 0, 3]]

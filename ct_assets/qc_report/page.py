@@ -6,13 +6,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
+from markupsafe import Markup
 
+from ct_assets.bpr_json.body_axis import body_axis
 from ct_assets.collection import ORGANS
-from ct_assets.qc_report.body_axis import body_axis
+from ct_assets.picture.planes import Orientation, Plane, plane_image
 from ct_assets.qc_report.finding import EXPERT, Outcome, Rule, rule_outcomes
 from ct_assets.qc_report.inputs import LUNGS, SeriesInputs
-from ct_assets.qc_report.outline import css, organ_colour
-from ct_assets.qc_report.preview import panels
+from ct_assets.qc_report.outline import css, organ_colour, svg_path
+from ct_assets.qc_report.preview import focus, panels
 from ct_assets.qc_report.templating import environment, viewer_link
 from ct_assets.qc_report.wording import METRIC_TITLES, RULE_TITLES
 
@@ -76,7 +78,7 @@ def series_page(inputs: SeriesInputs, qc: pd.DataFrame, files: Sequence[tuple[st
             panels=drawn,
             panel_widths=[panel.width_mm / sum(other.width_mm for other in drawn) for panel in drawn],
             colours={organ: css(organ_colour(organ)) for organ in organs},
-            body_axis=body_axis(inputs),
+            body_axis=_body_axis(inputs),
             unlocated=list(zip(unlocated["landmark"], unlocated["reason"], strict=True)),
             models=models,
             columns=columns,
@@ -89,6 +91,27 @@ def series_page(inputs: SeriesInputs, qc: pd.DataFrame, files: Sequence[tuple[st
             expert=inputs.expert,
         )
     )
+
+
+def _body_axis(inputs: SeriesInputs) -> Markup | None:
+    """Draw the body axis on the plane through the heart, with the expert's lungs; None where slices are not axial."""
+    orientation = Orientation.of(inputs.affine, inputs.ct.shape)
+    centre = focus(inputs, orientation)
+    lungs = (inputs.expert or {}).get(LUNGS)
+    outline = ""
+    if lungs is not None:
+        plane = plane_image(orientation.turned(lungs), Plane.CORONAL, centre)
+        outline = svg_path(plane, orientation.pixel_mm(Plane.CORONAL))
+    axis = body_axis(
+        inputs.record,
+        inputs.ct,
+        inputs.body_part,
+        inputs.landmarks,
+        inputs.regions,
+        coronal=centre[1],
+        outline=outline,
+    )
+    return None if axis is None else Markup(axis.svg())  # noqa: S704 (escaped by its own template)
 
 
 def _verdicts(qc: pd.DataFrame) -> list[dict[str, Any]]:

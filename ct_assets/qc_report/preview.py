@@ -7,18 +7,14 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from ct_assets.collection import ORGANS
-from ct_assets.qc_report.image import SOFT_TISSUE, Window, data_url, grey_image, png_within
+from ct_assets.picture.image import SOFT_TISSUE, Window, grey_image, plane_data_url, png_within
+from ct_assets.picture.planes import EDGES, Array, Orientation, Plane, plane_image
 from ct_assets.qc_report.inputs import LUNGS, SeriesInputs
 from ct_assets.qc_report.outline import contours, css, organ_colour, svg_path
-from ct_assets.qc_report.planes import EDGES, Array, Orientation, Plane, plane_image
-
-IMAGE_BUDGET = 150_000
-"""Largest PNG of a panel in bytes: three panels and the body axis in base64 leave 200 kB of the page's 1 MB."""
 
 THUMBNAIL_BUDGET = 20_000
 """Largest thumbnail in bytes."""
 
-_LONGEST_SIDE = 560
 _HEART = 2
 
 
@@ -70,26 +66,11 @@ def panels(inputs: SeriesInputs) -> list[Panel]:
             plane,
             SOFT_TISSUE,
             *orientation.size_mm(plane),
-            image=plane_png(plane_image(ct, plane, centre), SOFT_TISSUE, orientation.size_mm(plane)),
+            image=plane_data_url(plane_image(ct, plane, centre), SOFT_TISSUE, orientation.size_mm(plane)),
             outlines=tuple(_outlines(inputs, orientation, plane, centre)),
         )
         for plane in Plane
     ]
-
-
-def plane_png(image: Array, window: Window, size_mm: tuple[float, float]) -> str:
-    """Return a plane as the data URL of a PNG with true proportions.
-
-    Parameters
-    ----------
-    image : ndarray of shape (rows, columns)
-        HU.
-    window : Window
-        Display window.
-    size_mm : tuple of float
-        Width and height of the plane.
-    """
-    return data_url(png_within(grey_image(image, window, size_mm, _LONGEST_SIDE), IMAGE_BUDGET))
 
 
 def focus(inputs: SeriesInputs, orientation: Orientation) -> tuple[int, int, int]:

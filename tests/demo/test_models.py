@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -12,19 +13,18 @@ import numpy as np
 import pytest
 
 from ct_assets.bpr_json.bpreg_import import import_inference_model
-from ct_assets.demo.atlas import LANDMARK_HEIGHTS
+from ct_assets.demo.atlas import LANDMARK_HEIGHTS, VERTEBRAE
 from ct_assets.demo.collection import CASES, DEFAULT_SEED
 from ct_assets.demo.evaluation import (
     HELD_OUT_SEEDS,
     dice,
-    landmark_z,
-    predict_body_parts,
+    landmark_errors,
     predict_organs,
     write_held_out,
 )
 from ct_assets.demo.models import WEIGHTS, install_models
 from ct_assets.demo.nnunet_format import CONFIGURATIONS, model_folder
-from ct_assets.demo.phantom import ORGANS
+from ct_assets.demo.phantom import ORGANS, Phantom, make_phantom
 from ct_assets.demo.train import TRAINING_SEEDS
 
 if TYPE_CHECKING:
@@ -33,8 +33,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DICE_BOUNDS = {"heart": 0.90, "aorta": 0.80, "trachea": 0.80, "esophagus": 0.60}
-LANDMARK_MEDIAN_MM = 5.0
-LANDMARK_MAX_MM = 10.0
+LUNG_MEDIAN_MM = 5.0
+LUNG_MAX_MM = 10.0
+VERTEBRAE_MEDIAN_MM = 10.0
+
+
+@functools.cache
+def held_out() -> list[Phantom]:
+    return [make_phantom(seed) for seed in HELD_OUT_SEEDS]
 
 
 class PlainUnpickler(pickle.Unpickler):
@@ -121,24 +127,40 @@ def test_held_out_phantoms_are_held_out():
     assert max(demo) < min(TRAINING_SEEDS)
 
 
-def test_accuracy_on_ten_held_out_phantoms(models, tmp_path):
+def test_organs_on_ten_held_out_phantoms(models, tmp_path):
     images, output = tmp_path / "images", tmp_path / "output"
     images.mkdir()
-    phantoms = write_held_out(images)
+    phantoms = held_out()
+    write_held_out(images, phantoms)
     predict_organs(models, "3d_fullres", images, output)
     scores = [dice(p, output / f"{p.patient.seed}.nii.gz") for p in phantoms]
     means = {organ: float(np.mean([score[organ] for score in scores])) for organ in ORGANS}
     logger.info("mean Dice %s", means)
     assert all(means[organ] >= bound for organ, bound in DICE_BOUNDS.items()), means
 
-    found = predict_body_parts(models, sorted(images.iterdir()))
+
+def test_landmarks_on_ten_held_out_phantoms(models):
+    errors = landmark_errors(models / "bpreg", held_out())
+    steps = max(phantom.spacing[0] for phantom in held_out())
     for name in ("lung_start", "lung_end"):
-        errors = []
-        for phantom, result in zip(phantoms, found, strict=True):
-            z = landmark_z(result, name, float(phantom.grid.z[0]))
-            assert z is not None, f"{name} is not found in {phantom.patient.seed}"
-            errors.append(z - phantom.landmarks[name])
-            assert abs(errors[-1]) <= LANDMARK_MAX_MM + phantom.spacing[0], errors
-        logger.info("%s errors in mm %s", name, np.round(errors, 1))
-        assert np.median(np.abs(errors)) <= LANDMARK_MEDIAN_MM
-    assert all(result["valid z-spacing"] == 1 and result["reverse z-ordering"] == 0 for result in found)
+        assert len(errors[name]) == 10
+        assert None not in errors[name], f"{name} is not located"
+        found = np.abs(errors[name])
+        logger.info("%s errors in mm %s", name, np.round(errors[name], 1))
+        assert np.median(found) <= LUNG_MEDIAN_MM
+        assert found.max() <= LUNG_MAX_MM + steps
+    vertebrae = {name: values for name, values in errors.items() if name in VERTEBRAE}
+    located = [abs(value) for values in vertebrae.values() for value in values if value is not None]
+    share = len(located) / sum(len(values) for values in vertebrae.values())
+    logger.info(
+        "vertebrae: %d levels, %.0f %% located, median %.1f mm", len(vertebrae), 100 * share, np.median(located)
+    )
+    logger.info("median by vertebra %s", {name: medians(values) for name, values in vertebrae.items()})
+    assert len(vertebrae) >= 12
+    assert share >= 0.9
+    assert np.median(located) <= VERTEBRAE_MEDIAN_MM
+    assert all(medians(values) <= VERTEBRAE_MEDIAN_MM for values in vertebrae.values() if len(values) >= 5)
+
+
+def medians(values: list[float | None]) -> float:
+    return round(float(np.median([abs(value) for value in values if value is not None])), 1)
