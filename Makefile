@@ -56,6 +56,10 @@ lint: install ## Check style, types and the import rules
 bench-cohort: install ## Time cohort selection at NLST's size and the header index; one JSON line last
 	$(BIN)/python -m benchmarks.cohort
 
+.PHONY: bench-bodypart
+bench-bodypart: install ## Time body part regression beside bpreg's own inference; one JSON line last
+	$(BIN)/python -m benchmarks.bodypart
+
 .PHONY: format
 format: install ## Format the code
 	$(BIN)/ruff check --fix .

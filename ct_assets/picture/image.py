@@ -116,7 +116,7 @@ def data_url(png: bytes) -> str:
 
 def _with_levels(image: Image.Image, levels: int) -> Image.Image:
     if image.mode == "RGB":
-        return image.quantize(levels, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        return image.quantize(levels, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     step = 256 // levels
     return image if step == 1 else image.point([value // step * 255 // (levels - 1) for value in range(256)])
 
