@@ -1,29 +1,16 @@
 """The QC tables of all series as one table; a table that cannot be read is listed and the others go on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ct_assets.store.tables import QC
+from ct_assets.store.together import UnreadableTable, readable_files
 
 _ORDER = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "rule", "subject", "metric", "model"]
-
-
-@dataclass(frozen=True)
-class UnreadableTable:
-    """A QC table that was left out, and why."""
-
-    path: Path
-    reason: str
-
-    def __str__(self) -> str:
-        """Return file and reason for logs and metadata."""
-        return f"{self.path}: {self.reason}"
 
 
 def compact(paths: Sequence[Path]) -> tuple[pd.DataFrame, list[UnreadableTable]]:
@@ -41,28 +28,15 @@ def compact(paths: Sequence[Path]) -> tuple[pd.DataFrame, list[UnreadableTable]]
     unreadable : list of UnreadableTable
         Files that are no QC table of this version, in the order of `paths`.
     """
-    present = [path for path in paths if path.is_file()]
-    reasons = {path: _defect(path) for path in present}
-    readable = [path for path in present if reasons[path] is None]
+    readable, unreadable = readable_files(QC, paths, "qc_report")
+    reasons: dict[Path, str] = {}
     try:
         table = _read_together(readable)
     except duckdb.Error:
         table = _read_singly(readable, reasons)
     table = table.sort_values(_ORDER, kind="stable", ignore_index=True)
-    return table, [UnreadableTable(path, reason) for path, reason in reasons.items() if reason]
-
-
-def _defect(path: Path) -> str | None:
-    """Tell from the footer alone why a file is no QC table."""
-    try:
-        schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        return f"cannot be read: {error}"
-    metadata = schema.metadata or {}
-    name, version = metadata.get(b"table", b"").decode(), metadata.get(b"schema_version", b"").decode()
-    if (name, version) != (QC.name, str(QC.version)) or schema.names != list(QC.columns):
-        return f"is table {name or 'unknown'} version {version or 'unknown'}; materialize qc_report again"
-    return None
+    left_out = [*unreadable, *(UnreadableTable(path, reason) for path, reason in reasons.items())]
+    return table, sorted(left_out, key=lambda left: paths.index(left.path))
 
 
 def _read_together(paths: list[Path]) -> pd.DataFrame:
@@ -72,7 +46,7 @@ def _read_together(paths: list[Path]) -> pd.DataFrame:
         return connection.execute("SELECT * FROM read_parquet($1)", [[str(path) for path in paths]]).df()
 
 
-def _read_singly(paths: list[Path], reasons: dict[Path, str | None]) -> pd.DataFrame:
+def _read_singly(paths: list[Path], reasons: dict[Path, str]) -> pd.DataFrame:
     """Read one by one, noting which file has a sound footer and damaged data."""
     frames = [QC.empty()]
     for path in paths:

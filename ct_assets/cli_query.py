@@ -1,0 +1,70 @@
+"""Command query: ask the tables of a collection by SQL."""
+
+from pathlib import Path
+
+import click
+import duckdb
+
+from ct_assets.cli_errors import clear_errors
+from ct_assets.settings import settings
+from ct_assets.store.paths import CollectionFolder
+
+_CONTENTS = """
+SELECT table_name AS "table", string_agg(column_name || ' ' || lower(data_type), ', ' ORDER BY column_index) AS columns
+FROM duckdb_columns() WHERE NOT internal GROUP BY table_name ORDER BY table_name
+"""
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("sql", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
+    help="table: as wide as the terminal, cut to 100 rows. csv, json (one object a line): everything.",
+)  # fmt: skip
+def query(collection: str, sql: str | None, form: str) -> None:
+    """Ask the tables of COLLECTION, a name in collections/ or the folder given to annotate --out, by SQL (DuckDB).
+
+    Without SQL the tables and their columns are listed. One row per series is in the view anatomy:
+
+    \b
+      ct-assets query demo "SELECT SeriesInstanceUID FROM anatomy WHERE list_has_all(located, ['Th4', 'Th12'])"
+      ct-assets query demo "SELECT SeriesInstanceUID, reason['lung_end'] FROM anatomy
+                            WHERE list_contains(not_located, 'lung_end')"
+
+    More examples are in docs/body_parts.md. Files that cannot be read are named and left out.
+    """
+    with clear_errors():
+        from ct_assets.collection_database import open_database
+
+        database = open_database(CollectionFolder(_folder(collection)))
+        for left_out in database.unreadable:
+            click.echo(f"left out: {left_out}", err=True)
+        try:
+            result = database.connection.sql(sql or _CONTENTS)
+        except duckdb.Error as error:
+            raise click.ClickException(str(error)) from error
+        if result is None:
+            message = "the SQL asks for nothing; give a SELECT"
+            raise click.ClickException(message)
+        _show(result, form if sql else "listing")
+
+
+def _folder(collection: str) -> Path:
+    for path in (Path(settings().home) / collection, Path(collection).expanduser()):
+        if (path / "cohort").is_dir() or (path / "series").is_dir():
+            return path
+    message = f"{collection}: no collection with results in {settings().home}, and no folder of annotate --out"
+    raise click.ClickException(message)
+
+
+def _show(result: duckdb.DuckDBPyRelation, form: str) -> None:
+    if form == "listing":
+        for name, columns in result.fetchall():
+            click.echo(f"{name}: {columns}")
+    elif form == "csv":
+        click.echo(result.df().to_csv(index=False), nl=False)
+    elif form == "json":
+        click.echo(result.df().to_json(orient="records", lines=True), nl=False)
+    else:
+        result.show(max_rows=100)
