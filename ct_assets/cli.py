@@ -1,4 +1,4 @@
-"""The command line: annotate a folder of DICOM, make the demo."""
+"""The command line: annotate a folder of DICOM, make the demo; other commands are in cli_*.py."""
 
 import logging
 import os
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ct_assets.cli_cohort import cohort, fetch
 from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
+from ct_assets.cli_models import models
 from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import PROJECT_ROOT, settings
 
@@ -142,3 +143,4 @@ def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *,
 
 main.add_command(cohort)
 main.add_command(fetch)
+main.add_command(models)

@@ -12,6 +12,10 @@ from ct_assets.cohort_table.source.clinical import ClinicalTableError
 from ct_assets.cohort_table.source.idc_metadata import UnknownCollectionError
 from ct_assets.cohort_table.source.judged import NoCtError
 from ct_assets.yaml_model import CollectionError
+from resources.archive_members import ModelArchiveError
+from resources.cloud_clients import RemoteError
+from resources.model_download import NoSpaceError
+from resources.model_install import ModelInstallError
 from resources.warehouse import WarehouseError
 
 EXIT_INCOMPLETE = 3
@@ -22,8 +26,12 @@ _EXPECTED = (
     ClinicalTableError,
     EmptySourceError,
     ManifestError,
+    ModelArchiveError,
+    ModelInstallError,
     NoCtError,
+    NoSpaceError,
     OSError,  # ModelMissingError and SourceUnavailableError are among them
+    RemoteError,
     UnknownCollectionError,
     WarehouseError,
 )

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
 
     s3_endpoint: str | None = Field(default=None, description="Address of an S3 server; default: AWS.")
     gcs_endpoint: str | None = Field(default=None, description="Address of a GCS server; default: Google Cloud.")
+    zenodo: str = Field(
+        default="https://zenodo.org", pattern=r"^https?://", description="Address of Zenodo, or of a server like it."
+    )
     bigquery_project: str | None = Field(default=None, description="Google Cloud project that BigQuery bills.")
     bigquery_maximum_gb: float = Field(default=500.0, gt=0, description="Most that one BigQuery query may read, in GB.")
 

@@ -7,10 +7,8 @@ from typing import Any
 import dagster as dg
 
 from ct_assets.store.digest import combined_digest
-
-TRAINER_FOLDER = Path("Task055_SegTHOR") / "nnUNetTrainerV2__nnUNetPlansv2.1"
-"""Folder of the SegTHOR model below a configuration, as nnU-Net v1 names it."""
-
+from resources.model_catalogue import remedy
+from resources.model_files import BPREG_FILES, NNUNET_FILES, TRAINER_FOLDER, missing_files
 
 _MODEL_SUFFIXES = {".model", ".pkl", ".json", ".pt"}
 
@@ -40,7 +38,7 @@ class ModelStore(dg.ConfigurableResource):
             If the folder or a file of it is missing.
         """
         folder = self._root / name / "nnUNet" / configuration / TRAINER_FOLDER
-        return self._require(folder, name, ["plans.pkl", "fold_*/model_final_checkpoint.model"])
+        return self._require(folder, name, NNUNET_FILES)
 
     def bpreg(self, name: str) -> Path:
         """Return the folder of a body part regression model.
@@ -56,7 +54,7 @@ class ModelStore(dg.ConfigurableResource):
             If the folder or a file of it is missing.
         """
         folder = self._root / name / "bpreg"
-        return self._require(folder, name, ["model.pt", "config.json", "inference-settings.json"])
+        return self._require(folder, name, BPREG_FILES)
 
     def card(self, name: str) -> dict[str, Any]:
         """Return what the model says of itself; empty for a model that brings no model_card.json.
@@ -88,14 +86,9 @@ class ModelStore(dg.ConfigurableResource):
     def _root(self) -> Path:
         return Path(self.root).expanduser().resolve()
 
-    def _require(self, folder: Path, name: str, patterns: list[str]) -> Path:
-        missing = [pattern for pattern in patterns if not next(folder.glob(pattern), None)]
+    def _require(self, folder: Path, name: str, patterns: tuple[str, ...]) -> Path:
+        missing = missing_files(folder, patterns)
         if not missing:
             return folder
-        remedy = {
-            "demo": "install the demonstration models with: ct-assets demo --models-only",
-            "segthor": "download Task055_SegTHOR (Zenodo record 4003545) and unpack it there; see docs/models.md",
-            "bpr_public": "download public_bpr_model.zip (Zenodo 5113483), unpack it there; see docs/models.md",
-        }.get(name, "see docs/models.md for the layout")
-        message = f"model {name}: {missing[0]} is missing in {folder}; {remedy}"
+        message = f"model {name}: {missing[0]} is missing in {folder}; {remedy(name)}"
         raise ModelMissingError(message)

@@ -1,0 +1,32 @@
+"""ZIP archives of models, good ones and others."""
+
+import io
+import random
+import zipfile
+from dataclasses import replace
+
+from resources.model_catalogue import CATALOGUE
+
+BPR = CATALOGUE["bpr_public"]
+RECORD = BPR.records[0]
+SMALL = replace(BPR, largest=1 << 20)
+FILES = {
+    "model.pt": random.Random(0).randbytes(3 << 20),
+    "config.json": b'{"a": 1}',
+    "inference-settings.json": b'{"b": 2}',
+}
+"""Stands for a model where it is not loaded; more than two steps of progress."""
+
+
+def archive(files: dict[str, bytes], folder: str = "public_bpr_model/") -> bytes:
+    """Return a ZIP archive that has the files in one folder."""
+    return zipped({f"{folder}{name}": content for name, content in files.items()})
+
+
+def zipped(members: dict[str | zipfile.ZipInfo, bytes]) -> bytes:
+    """Return a ZIP archive of members that may have any name and attribute."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in members.items():
+            opened.writestr(name, content)
+    return target.getvalue()
