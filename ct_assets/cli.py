@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ct_assets.cli_cohort import cohort, fetch
 from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
 from ct_assets.cli_models import models
+from ct_assets.cli_query import query
 from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import PROJECT_ROOT, settings
 
@@ -144,3 +145,4 @@ def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *,
 main.add_command(cohort)
 main.add_command(fetch)
 main.add_command(models)
+main.add_command(query)

@@ -25,12 +25,9 @@ FROM duckdb_columns() WHERE NOT internal GROUP BY table_name ORDER BY table_name
 def query(collection: str, sql: str | None, form: str) -> None:
     """Ask the tables of COLLECTION, a name in collections/ or the folder given to annotate --out, by SQL (DuckDB).
 
-    Without SQL the tables and their columns are listed. One row per series is in the view anatomy:
+    Without SQL the tables and their columns are listed. The view anatomy has one row per series. Which show T4 to T12:
 
-    \b
-      ct-assets query demo "SELECT SeriesInstanceUID FROM anatomy WHERE list_has_all(located, ['Th4', 'Th12'])"
-      ct-assets query demo "SELECT SeriesInstanceUID, reason['lung_end'] FROM anatomy
-                            WHERE list_contains(not_located, 'lung_end')"
+    ct-assets query demo "SELECT SeriesInstanceUID FROM anatomy WHERE list_has_all(located, ['Th4', 'Th12'])"
 
     More examples are in docs/body_parts.md. Files that cannot be read are named and left out.
     """
@@ -41,7 +38,7 @@ def query(collection: str, sql: str | None, form: str) -> None:
         for left_out in database.unreadable:
             click.echo(f"left out: {left_out}", err=True)
         try:
-            result = database.connection.sql(sql or _CONTENTS)
+            result: duckdb.DuckDBPyRelation | None = database.connection.sql(sql or _CONTENTS)
         except duckdb.Error as error:
             raise click.ClickException(str(error)) from error
         if result is None:

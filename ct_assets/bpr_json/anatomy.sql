@@ -36,14 +36,14 @@ SELECT
   cohort.PatientID,
   cohort.StudyInstanceUID,
   by_landmark.SeriesInstanceUID,
-  located,
-  not_located,
-  position_mm,
-  reason,
-  coalesce(regions, []) AS regions,
+  by_landmark.located,
+  by_landmark.not_located,
+  by_landmark.position_mm,
+  by_landmark.reason,
+  coalesce(by_region.regions, []) AS regions,
   coalesce(region_slices, MAP {}) AS region_slices,
   coalesce(region_ratio, MAP {}) AS region_ratio,
-  lung_extent_mm
+  by_landmark.lung_extent_mm
 FROM by_landmark
 LEFT JOIN by_region USING (SeriesInstanceUID)
 LEFT JOIN cohort USING (SeriesInstanceUID)

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from ct_assets.provenance import ModelFormatError
-from ct_assets.store.digest import combined_digest, file_digest
+from resources.model_files import BPREG_FILES
 
-WEIGHTS, CONFIGURATION, SETTINGS = "model.pt", "config.json", "inference-settings.json"
+WEIGHTS, _, SETTINGS = BPREG_FILES
 
 
 class _LookUp(BaseModel):
@@ -35,17 +35,6 @@ class InferenceSettings(BaseModel):
     upper_quantile_tangential_slope: float
     lookuptable_train_val: _LookUpTables
     settings: _Ends
-
-
-def weights_digest(folder: Path) -> str:
-    """Return the digest of the three files of a model, which stands for it in everything that it makes.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder with model.pt, config.json and inference-settings.json.
-    """
-    return combined_digest(file_digest(folder / name) for name in (WEIGHTS, CONFIGURATION, SETTINGS))
 
 
 def require_settings(folder: Path, landmarks: set[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ct_assets.bpr_json.bpreg_folder import require_all_weights, require_settings, weights_digest
+from ct_assets.bpr_json.bpreg_folder import require_all_weights, require_settings
 from ct_assets.bpr_json.bpreg_import import import_inference_model
 from ct_assets.bpr_json.network import predict, scoring_network
 from ct_assets.bpr_json.orientation import BpregOrientation
@@ -20,6 +20,7 @@ from ct_assets.bpr_json.prediction import Prediction
 from ct_assets.bpr_json.preprocess import preprocess, spacing_of
 from ct_assets.bpr_json.unsuitable import UnsuitableVolumeError
 from ct_assets.device import use_cuda
+from resources.model_files import bpreg_digest
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class BpregModel:
 
         folder = Path(folder)
         self._device = "cuda" if use_cuda(device) else "cpu"
-        self.weights_digest = weights_digest(folder)
+        self.weights_digest = bpreg_digest(folder)
         with _quiet():
             self._bpreg = import_inference_model()
             require_settings(folder, self._landmarks_of_regions())

@@ -9,7 +9,6 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ct_assets.cohort_report.compact import UnreadableTable
 from ct_assets.cohort_report.figures import paper_figures
 from ct_assets.cohort_report.series_table import SeriesRow, excluded_rows, series_rows
 from ct_assets.collection import Collection
@@ -18,6 +17,7 @@ from ct_assets.qc_report.finding import Outcome, Rule
 from ct_assets.qc_report.templating import environment
 from ct_assets.qc_report.wording import RULE_TITLES
 from ct_assets.store.tables import COHORT, SELECTION_FLOW
+from ct_assets.store.together import UnreadableTable
 
 _EXCLUDED_SHOWN = 1000
 
