@@ -61,7 +61,9 @@ def bpr_json(scope: Scope) -> dg.AssetsDefinition:
                 "lung_extent_mm": round(record.lung_extent_mm, 1) if record.lung_extent_mm else "not measurable",
                 "body_part_examined": record.body_part_examined or "none",
                 "landmarks": dg.MetadataValue.md(
-                    located[["landmark", "position_mm", "slice_index"]].to_markdown(index=False, floatfmt=".1f")
+                    located[["landmark", "position_mm", "slice_index"]].to_markdown(
+                        index=False, floatfmt=("", ".1f", ".0f")
+                    )
                 ),
                 "regions": dg.MetadataValue.md(
                     REGIONS.read(folder.regions)[
