@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from ct_assets.bpr_json.bpreg_model import BpregModel
 from ct_assets.ct_nifti.volume import load_scan
 
 TOLERANCE = 1e-4
@@ -98,3 +99,9 @@ def test_oblique_copy(short, ours, bpreg, tmp_path):
     tilt[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     nib.save(nib.Nifti1Image(np.asarray(short.dataobj), tilt @ short.affine), tmp_path / "copy.nii")
     compare(tmp_path / "copy.nii", ours("demo"), bpreg("demo"))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("bundle", ["demo", "random"])
+def test_scores_on_cuda(bundle, bundles, scans, bpreg):
+    compare(scans["chest_ct_64"], BpregModel(bundles[bundle], "cuda"), bpreg(bundle))
