@@ -61,6 +61,7 @@ class BodyAxis:
     score_paths: tuple[str, ...]
     score_ticks: tuple[tuple[float, int], ...]
     position_ticks: tuple[tuple[float, int], ...]
+    remark: str | None
     notice: str | None
 
     def svg(self) -> str:
@@ -126,6 +127,7 @@ def body_axis(
         _score_paths(scores, scale, limits),
         _score_ticks(limits),
         scale.ticks(),
+        body_part.reason or _common_reason(landmarks),
         body_part.provenance.notice,
     )
 
@@ -158,6 +160,12 @@ def _landmarks(
         )
         for (y, name, position, score), label_y in zip(entries, labels, strict=True)
     )
+
+
+def _common_reason(table: pd.DataFrame) -> str | None:
+    """Return why there is no landmark at all, if there is none and one reason for it."""
+    reasons = set(table["reason"])
+    return None if table["located"].any() or len(reasons) != 1 else str(reasons.pop())
 
 
 def _regions(table: pd.DataFrame, scale: AxisScale) -> tuple[RegionBand, ...]:

@@ -84,12 +84,15 @@ def png_within(image: Image.Image, budget: int) -> bytes:
     ValueError
         If not even 8 pixels fit.
     """
-    while min(image.size) >= 8:
+    while True:
         for levels in (256, 64, 32):
             content = _png(_with_levels(image, levels))
             if len(content) <= budget:
                 return content
-        image = image.resize((image.width * 4 // 5, image.height * 4 // 5), Image.Resampling.LANCZOS)
+        if max(image.size) < 8:
+            break
+        smaller = (max(image.width * 4 // 5, 1), max(image.height * 4 // 5, 1))
+        image = image.resize(smaller, Image.Resampling.LANCZOS)
     message = f"no PNG of {image.size} pixels fits {budget} bytes"
     raise ValueError(message)
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ct_assets.bpr_json.axis_scale import spread
 from ct_assets.bpr_json.body_axis import SCORE_WIDTH_MM, BodyAxis, body_axis
+from ct_assets.bpr_json.landmark import AGAINST_GEOMETRY
 from ct_assets.bpr_json.landmarks import locate_landmarks
 from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.bpr_json.tables import landmark_table, region_table
@@ -107,6 +108,15 @@ def test_drawing_names_what_it_shows_and_says_that_it_is_a_demonstration() -> No
     png = svg_to_png(svg, 600, 60_000)
     assert Image.open(io.BytesIO(png)).size[0] <= 600
     assert len(png) <= 60_000
+
+
+def test_drawing_says_why_there_is_no_landmark() -> None:
+    reversed_scores = axis_of(scores=SCORES[::-1])
+    assert reversed_scores is not None
+    assert f"no landmarks: {AGAINST_GEOMETRY}" in reversed_scores.svg()
+    found = axis_of()
+    assert found is not None
+    assert found.remark is None
 
 
 def test_text_from_outside_is_escaped() -> None:

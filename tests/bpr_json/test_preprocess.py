@@ -20,13 +20,16 @@ def bpreg_slices(volume: np.ndarray, spacing: tuple[float, float, float]) -> np.
     return converter.resize_volume(scaled, np.asarray(spacing, dtype=np.float32)).transpose(2, 0, 1)
 
 
-ROUNDING = 1e-5
-"""Of a range of 2, hence 0.0125 HU: OpenCV and scipy round to 32 bits between their steps, the matrices do not."""
+ROUNDING = 5e-6
+"""Of a range of 2, hence 0.006 HU: OpenCV and scipy round to 32 bits between their steps, the matrices do not."""
+
+TWO_CHANNELS = 1e-4
+"""OpenCV resizes images of exactly two channels, here slices, by another code with coarser weights (measured: 3e-5)."""
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
-    st.tuples(st.integers(4, 300), st.integers(4, 300), st.integers(2, 5)),
+    st.tuples(st.integers(4, 300), st.integers(4, 300), st.integers(3, 7)),
     st.tuples(st.floats(0.4, 6.0), st.floats(0.4, 6.0)),
     st.integers(0, 9),
 )
@@ -37,6 +40,12 @@ def test_any_size_and_spacing(shape, pixel, seed):
     volume = noise(shape, seed)
     found = preprocess(volume, np.diag([*pixel, 2.0, 1.0]))
     np.testing.assert_allclose(found, bpreg_slices(volume, (*pixel, 2.0)), atol=ROUNDING, rtol=0)
+
+
+def test_two_slices():
+    volume = noise((4, 131, 2), 1)
+    expected = bpreg_slices(volume, (3.0, 3.0, 2.0))
+    np.testing.assert_allclose(preprocess(volume, np.diag([3.0, 3.0, 2.0, 1.0])), expected, atol=TWO_CHANNELS, rtol=0)
 
 
 def test_fractions_of_hu_are_kept():
