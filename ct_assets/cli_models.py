@@ -24,8 +24,8 @@ def models() -> None:
 def fetch(name: str, archive: Path | None, again: bool) -> None:
     """Fetch the model NAME, such as bpr_public, from Zenodo and install it in <home>/models/NAME.
 
-    Size and MD5 are those that Zenodo gives, or nothing is installed. An interrupted call goes on where it stopped. Which
-    models there are: ct-assets models list.
+    Size and MD5 are those that Zenodo gives, or nothing is installed. An interrupted call goes on where it stopped.
+    Which models there are: ct-assets models list.
     """
     with clear_errors():
         model = _known(name)
