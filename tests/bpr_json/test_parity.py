@@ -64,17 +64,15 @@ def test_another_demo_ct(scans, ours, bpreg):
 
 @pytest.fixture(scope="module")
 def short(scans) -> nib.Nifti1Image:
-    """Every fifth slice of a real chest."""
+    """Every tenth slice of a real chest, and few rows and columns: bpreg takes 0.1 s a slice, however it lies."""
     image = nib.load(scans["chest_ct_64"])
-    return nib.Nifti1Image(np.asarray(image.dataobj)[:, :, ::5], image.affine @ np.diag([1, 1, 5, 1]))
+    return nib.Nifti1Image(np.asarray(image.dataobj)[::4, ::5, ::10], image.affine @ np.diag([4, 5, 10, 1]))
 
 
 @pytest.mark.parametrize("bundle", ["demo", "random"])
 @pytest.mark.parametrize("turn", TURNS)
 def test_flipped_and_permuted_copies(bundle, turn, short, ours, bpreg, tmp_path):
     copy = turned(short, TURNS[turn])
-    if copy.shape[2] > 16 and bundle == "random":
-        copy = copy.slicer[:, :, ::4]
     nib.save(copy, tmp_path / "copy.nii")
     compare(tmp_path / "copy.nii", ours(bundle), bpreg(bundle))
 
