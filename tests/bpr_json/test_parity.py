@@ -35,7 +35,7 @@ def compare(path: Path, model, oracle) -> dict[str, Any]:
     for key in ("cleaned slice scores", "unprocessed slice scores"):
         np.testing.assert_allclose(found[key], expected[key], atol=TOLERANCE, rtol=0)
     for key in ("z", "observed slope", "slope ratio", "expected z-spacing", "z-spacing"):
-        np.testing.assert_allclose(found[key], expected[key], rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(found[key], expected[key], rtol=1e-4, atol=TOLERANCE)
     for key in (
         "body part examined",
         "body part examined tag",
