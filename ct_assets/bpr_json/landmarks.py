@@ -65,17 +65,16 @@ def _locate(
     neighbours: npt.NDArray[np.bool_],
 ) -> Landmark:
     crossings = np.flatnonzero((curve[:-1] <= score) & (score < curve[1:]))
-    if score == curve[-1]:
+    if curve[-2] < score == curve[-1]:
         crossings = np.append(crossings, len(curve) - 2)
     if not len(crossings):
         return Landmark(name, score, reason=NOT_IN_VOLUME)
     if heights[crossings[-1]] - heights[crossings[0]] > SMOOTHING_MM:
         return Landmark(name, score, reason=NOT_MONOTONE)
     below = int(crossings[len(crossings) // 2])
-    if not neighbours[below]:
+    fraction = (score - curve[below]) / (curve[below + 1] - curve[below])
+    if fraction not in {0, 1} and not neighbours[below]:
         return Landmark(name, score, reason=BETWEEN_UNSCORED)
-    step = curve[below + 1] - curve[below]
-    fraction = (score - curve[below]) / step if step > 0 else 1.0
     height = float(heights[below] + fraction * (heights[below + 1] - heights[below]))
     nearest = int(order[below if fraction <= 0.5 else below + 1])
     return Landmark(name, score, height, nearest)

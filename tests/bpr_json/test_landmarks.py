@@ -116,3 +116,17 @@ def test_a_landmark_between_unscored_slices_is_not_located():
     found = located(scores)
     assert found["lung_start"].reason == BETWEEN_UNSCORED
     assert found["Th5"].height_mm == pytest.approx(50)
+
+
+def test_a_landmark_exactly_on_a_slice_beside_a_gap_is_located():
+    scores = STRAIGHT.copy()
+    scores[11:20] = np.nan
+    assert located(scores)["lung_start"].slice_index == 10
+
+
+def test_a_curve_that_falls_at_its_end_keeps_the_crossing_on_its_rising_part():
+    """The last slice has the look-up value again, 20 mm above the crossing."""
+    scores = np.arange(50.0)
+    scores[46:] = [44.0, 43.0, 42.0, 40.0]
+    found = located(scores)["lung_start"]
+    assert (found.slice_index, found.height_mm) == (40, pytest.approx(HEIGHTS[40]))
