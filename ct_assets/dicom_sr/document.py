@@ -53,8 +53,8 @@ class Software:
 
     @classmethod
     def parse(cls, text: str) -> "Software":
-        """Split "pyradiomics 3.0.1" at its last space; without one the version is unknown."""
-        name, _, version = text.strip().rpartition(" ")
+        """Split "bpreg 1.1.0, torch 2.15.0" into name and version of the first; without a space it is unknown."""
+        name, _, version = text.partition(",")[0].strip().rpartition(" ")
         return cls(name, version) if name else cls(version, "unknown")
 
 

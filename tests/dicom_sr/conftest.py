@@ -102,7 +102,12 @@ def annotate(example: Example, folder: Path) -> Annotated:
         for k in range(slices)
     )
     provenance = demo_provenance(
-        configuration="bpr", folds=(), tta=False, step_size=None, weights_digest="c" * 64, software="bpreg 1.1.0"
+        configuration="bpr",
+        folds=(),
+        tta=False,
+        step_size=None,
+        weights_digest="c" * 64,
+        software="bpreg 1.1.0, torch 2.15.0",
     )
     return Annotated(example, folder / "seg.dcm", _features(example), _landmarks(example), regions, provenance)
 

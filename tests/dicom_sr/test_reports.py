@@ -6,7 +6,7 @@ import pydicom
 import pytest
 
 from ct_assets.dicom.codes import landmark_codes, region_codes
-from ct_assets.dicom_sr.document import EmptyReportError
+from ct_assets.dicom_sr.document import EmptyReportError, Software
 from ct_assets.dicom_sr.features import MismatchedSegmentationError, write_features_sr
 from ct_assets.dicom_sr.landmarks import write_landmarks_sr
 from ct_assets.dicom_sr.read import UnusableReportError, read_features, read_landmarks, read_regions
@@ -163,3 +163,15 @@ def test_a_file_that_is_no_report_is_an_error_that_names_it(annotated: Annotated
     (tmp_path / "text.dcm").write_text("no DICOM")
     with pytest.raises(UnusableReportError, match=r"text\.dcm"):
         read_features(tmp_path / "text.dcm")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pyradiomics 3.0.1", Software("pyradiomics", "3.0.1")),
+        ("bpreg 1.1.0, torch 2.15.0", Software("bpreg", "1.1.0")),
+        ("ours", Software("ours", "unknown")),
+    ],
+)
+def test_what_observed_is_the_software_that_is_named_first(text: str, expected: Software) -> None:
+    assert Software.parse(text) == expected
