@@ -39,12 +39,12 @@ def query(collection: str, sql: str | None, form: str) -> None:
             click.echo(f"left out: {left_out}", err=True)
         try:
             result: duckdb.DuckDBPyRelation | None = database.connection.sql(sql or _CONTENTS)
+            if result is None:
+                message = "the SQL asks for nothing; give a SELECT"
+                raise click.ClickException(message)
+            _show(result, form if sql else "listing")
         except duckdb.Error as error:
             raise click.ClickException(str(error)) from error
-        if result is None:
-            message = "the SQL asks for nothing; give a SELECT"
-            raise click.ClickException(message)
-        _show(result, form if sql else "listing")
 
 
 def _folder(collection: str) -> Path:

@@ -31,7 +31,7 @@ class CollectionDatabase:
 
 
 def open_database(folder: CollectionFolder) -> CollectionDatabase:
-    """Open the tables of a collection; nothing is copied, and nothing can be changed by it.
+    """Open the tables of a collection; nothing is copied, and the files stay as they are.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ def test_a_damaged_file_and_one_of_another_version_are_named_and_left_out(folder
     assert "materialize bpr_json again" in result.stderr
 
 
-@pytest.mark.parametrize("sql", ["SELEC 1", "SELECT nothing FROM anatomy", "FROM nowhere"])
+@pytest.mark.parametrize("sql", ["SELEC 1", "SELECT nothing FROM anatomy", "FROM nowhere", "SELECT CAST('a' AS INT)"])
 def test_wrong_sql_is_explained(folder, sql):
     assert "Error" in run(folder, sql, code=1)
 

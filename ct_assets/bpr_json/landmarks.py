@@ -25,9 +25,9 @@ def locate_landmarks(
 
     The curve is taken over the slices with a valid score, from the feet up. A landmark lies where the monotone part of
     the curve crosses its look-up value, linearly interpolated between the two slices. Where the curve is not monotone
-    it crosses a value several times: within the curve's own smoothing the middle crossing is taken, farther apart
-    nothing is located. Direction is geometry alone: a curve that falls towards the head locates nothing. A value
-    outside the curve, or crossed where slices have no score, is not located and never moved to another slice.
+    it crosses a value several times: within the curve's own smoothing the middle of the rising crossings is taken,
+    farther apart nothing is located. Direction is geometry alone: a curve that falls towards the head locates nothing.
+    A value outside the curve, or crossed where slices have no score, is not located and never moved to another slice.
 
     Parameters
     ----------
@@ -71,10 +71,11 @@ def _locate(
         return Landmark(name, score, reason=NOT_IN_VOLUME)
     if heights[crossings[-1]] - heights[crossings[0]] > SMOOTHING_MM:
         return Landmark(name, score, reason=NOT_MONOTONE)
-    below = int(crossings[len(crossings) // 2])
-    fraction = (score - curve[below]) / (curve[below + 1] - curve[below])
-    if fraction not in {0, 1} and not neighbours[below]:
-        return Landmark(name, score, reason=BETWEEN_UNSCORED)
-    height = float(heights[below] + fraction * (heights[below + 1] - heights[below]))
-    nearest = int(order[below if fraction <= 0.5 else below + 1])
-    return Landmark(name, score, height, nearest)
+    places = []
+    for below in crossings[[0, -1]]:
+        fraction = (score - curve[below]) / (curve[below + 1] - curve[below])
+        if fraction not in {0, 1} and not neighbours[below]:
+            return Landmark(name, score, reason=BETWEEN_UNSCORED)
+        places.append(heights[below] + fraction * (heights[below + 1] - heights[below]))
+    height = float(np.mean(places))
+    return Landmark(name, score, height, int(order[np.argmin(np.abs(heights - height))]))

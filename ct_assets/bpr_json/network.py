@@ -56,7 +56,7 @@ def predict(network: nn.Sequential, slices: npt.NDArray[np.float32], device: str
     size = BATCH[device]
     scores = []
     # Without TF32, which would round weights and features to 10 bits: scores shall be those of a CPU.
-    with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         for start in range(0, len(slices), size):
             batch = torch.from_numpy(slices[start : start + size, None]).to(device, memory_format=torch.channels_last)
             scores.append(network(batch)[:, 0].cpu().numpy())

@@ -24,9 +24,10 @@ def outcomes(record: BodyPartRecord) -> dict[str, Outcome]:
         judges that the slope of the curve fits the slice spacing (within 28 %); ``z_ordering``: the scores rise
         towards the head, as the geometry says.
     """
+    scored = record.reason is None  # else the flags are those of nothing, or of planes that are no slices
     flags = {
-        "slices_scored": record.reason is None,
-        "valid_z_spacing": record.valid_z_spacing,
-        "z_ordering": None if record.reverse_z_ordering is None else not record.reverse_z_ordering,
+        "slices_scored": scored,
+        "valid_z_spacing": record.valid_z_spacing if scored else None,
+        "z_ordering": not record.reverse_z_ordering if scored and record.reverse_z_ordering is not None else None,
     }
     return {name: "not evaluated" if flag is None else "pass" if flag else "fail" for name, flag in flags.items()}

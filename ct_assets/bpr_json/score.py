@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ct_assets.bpr_json.curve import ScoreCurve, score_curve, slice_heights
-from ct_assets.bpr_json.landmark import NOT_AXIAL, UNKNOWN_TO_MODEL, Landmark
+from ct_assets.bpr_json.landmark import NO_SCORES, NOT_AXIAL, UNKNOWN_TO_MODEL, Landmark
 from ct_assets.bpr_json.landmarks import locate_landmarks
 from ct_assets.bpr_json.mirror import write_bpr_json
 from ct_assets.bpr_json.prediction import Predict
@@ -63,6 +63,8 @@ def score(
     curve = None if result is None else score_curve(result, slices, affine)
     if result is not None and curve is None:
         reason = NOT_AXIAL
+    if curve is not None and np.isfinite(curve.scores).sum() < 2:
+        reason = NO_SCORES
     landmarks = _landmarks(curve, record, result, rule, reason)
     regions = curve.regions if curve else ((),) * slices
     body_part_record = BodyPartRecord(

@@ -97,6 +97,11 @@ def test_non_monotone_a_dip_hides_what_it_crosses_and_nothing_else():
     assert found["lung_end"].reason is None
 
 
+def test_non_monotone_within_the_smoothing_the_middle_of_the_rising_crossings_is_taken():
+    found = located([40, 49, 51, 49, 51, 60], np.arange(6) * 2.5, {"Th5": 50.0})["Th5"]
+    assert found.height_mm == pytest.approx(6.25)
+
+
 def test_no_scores_locate_nothing():
     for scores in (np.full(50, np.nan), np.where(np.arange(50) == 7, 50.0, np.nan)):
         assert {landmark.reason for landmark in located(scores).values()} == {NO_SCORES}

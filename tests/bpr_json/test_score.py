@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ct_assets.bpr_json.landmark import AGAINST_GEOMETRY, NOT_AXIAL, PUBLISHED_END, UNKNOWN_TO_MODEL
+from ct_assets.bpr_json.landmark import AGAINST_GEOMETRY, NO_SCORES, NOT_AXIAL, PUBLISHED_END, UNKNOWN_TO_MODEL
 from ct_assets.bpr_json.plausibility import outcomes
 from ct_assets.bpr_json.prediction import Prediction
 from ct_assets.bpr_json.record import BodyPartRecord, read_body_part_record
@@ -170,6 +170,14 @@ def test_a_volume_that_cannot_be_scored_has_all_files_and_its_reason(tmp_path, o
     assert set(made_by(SCORES)) <= set(content)
 
 
+def test_scores_that_are_all_cut_off_are_no_scores(tmp_path):
+    nothing = made_by([math.nan] * 50, **{"valid z-spacing": math.nan, "slope ratio": math.nan})
+    _, record, landmarks, _ = scored(tmp_path, answer(nothing))
+    assert record.reason == NO_SCORES
+    assert set(landmarks["reason"]) == {NO_SCORES, UNKNOWN_TO_MODEL}
+    assert list(outcomes(record).values()) == ["fail", "not evaluated", "not evaluated"]
+
+
 def test_a_sagittal_series_has_scores_but_no_landmarks(tmp_path, ours, scans):
     """Its scores are of axial planes, which are no instances of the series."""
     volume, affine = load_scan(scans["chest_ct_64"])
@@ -181,7 +189,7 @@ def test_a_sagittal_series_has_scores_but_no_landmarks(tmp_path, ours, scans):
     assert set(landmarks["reason"]) == {NOT_AXIAL}
     assert regions.empty
     assert record.slice_scores == (None,) * volume.shape[0]
-    assert outcomes(record)["slices_scored"] == "fail"
+    assert list(outcomes(record).values()) == ["fail", "not evaluated", "not evaluated"]
 
 
 def test_our_json_is_strict_and_bpreg_helpers_read_its_own(tmp_path, ours, scans):
