@@ -11,6 +11,7 @@ from ct_assets.cohort_table.manifest import ManifestError
 from ct_assets.cohort_table.source.clinical import ClinicalTableError
 from ct_assets.cohort_table.source.idc_metadata import UnknownCollectionError
 from ct_assets.cohort_table.source.judged import NoCtError
+from ct_assets.store.record import RecordError
 from ct_assets.yaml_model import CollectionError
 from resources.archive_members import ModelArchiveError
 from resources.cloud_clients import RemoteError
@@ -30,6 +31,7 @@ _EXPECTED = (
     ModelInstallError,
     NoCtError,
     NoSpaceError,
+    RecordError,
     OSError,  # ModelMissingError and SourceUnavailableError are among them
     RemoteError,
     UnknownCollectionError,

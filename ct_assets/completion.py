@@ -10,6 +10,7 @@ from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.record import Record, RecordError
 from resources.model_store import ModelStore
 
+_LAYOUT = 2  # raised with the schema_version of a file of a series, so that older ones are made again
 _NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence"}
 
 
@@ -43,6 +44,7 @@ def completion_key(files: list[Path], collection: Collection, model_store: Model
             "files": sorted(states),
             "collection": collection.model_dump(mode="json", exclude=_NOT_DECISIVE),
             "models": [model_store.fingerprint(folder) for folder in weights],
+            "layout": _LAYOUT,
             "version": importlib.metadata.version("ct-assets"),
         }
     )
