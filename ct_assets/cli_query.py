@@ -60,8 +60,10 @@ def _show(result: duckdb.DuckDBPyRelation, form: str) -> None:
         for name, columns in result.fetchall():
             click.echo(f"{name}: {columns}")
     elif form == "csv":
-        click.echo(result.df().to_csv(index=False), nl=False)
+        click.echo(result.project("CAST(COLUMNS(*) AS VARCHAR)").df().to_csv(index=False), nl=False)
     elif form == "json":
-        click.echo(result.df().to_json(orient="records", lines=True), nl=False)
+        lines = result.query("answer", "SELECT CAST(to_json(answer) AS VARCHAR) FROM answer")
+        for (line,) in lines.fetchall() if lines else ():
+            click.echo(line)
     else:
         result.show(max_rows=100)

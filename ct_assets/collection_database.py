@@ -31,7 +31,7 @@ class CollectionDatabase:
 
 
 def open_database(folder: CollectionFolder) -> CollectionDatabase:
-    """Open the tables of a collection; nothing is copied, and the files stay as they are.
+    """Open the tables of a collection; nothing is copied, and no file can be changed by it.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ def open_database(folder: CollectionFolder) -> CollectionDatabase:
         connection.register(table.name, _together(table, readable))
     for package, name in _VIEWS:
         connection.execute(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+    # What is asked can then neither read nor write another file.
+    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     return CollectionDatabase(connection, tuple(unreadable))
 
 

@@ -1,12 +1,12 @@
 """Download a file of several GB from Zenodo: go on where an earlier try stopped, and hand over only what is whole."""
 
-import hashlib
 import logging
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ct_assets.store.digest import file_digest
 from resources.cloud_clients import RemoteError, TransientError
 from resources.zenodo import Zenodo, ZenodoFile
 
@@ -20,23 +20,6 @@ Report = Callable[[int, int], None]
 
 class NoSpaceError(RuntimeError):
     """The disk has no room for what is to be written; the message says how much is needed."""
-
-
-def md5_of(path: Path) -> str:
-    """Return the MD5 of a file, which is what Zenodo knows of it.
-
-    Parameters
-    ----------
-    path : Path
-        File to read.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def require_space(folder: Path, size: int, purpose: str) -> None:
@@ -104,11 +87,11 @@ def download(zenodo: Zenodo, file: ZenodoFile, folder: Path, report: Report | No
     if resumed:
         logger.info("%s: %d of %d bytes are there", file.name, resumed, file.size)
     _complete(zenodo, file, part, report or (lambda _done, _total: None))
-    if md5_of(part) != file.md5 and resumed:
+    if file_digest(part, "md5") != file.md5 and resumed:
         logger.warning("%s: what was there before was spoilt: from the start", file.name)
         part.unlink()
         _complete(zenodo, file, part, report or (lambda _done, _total: None))
-    if (found := md5_of(part)) != file.md5:
+    if (found := file_digest(part, "md5")) != file.md5:
         part.unlink()
         message = (
             f"{file.url}: MD5 is {found}, not {file.md5} as record {file.record} says; nothing was installed. "

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ct_assets.store.digest import file_digest
 from resources.archive_members import ModelArchiveError
 from resources.cloud_clients import NoAnswerError, RemoteError, UnreachableError
 from resources.model_archive import unpack_model
 from resources.model_catalogue import CatalogueModel, doi
-from resources.model_download import NoSpaceError, Report, download, md5_of
+from resources.model_download import NoSpaceError, Report, download
 from resources.model_files import missing_files, model_parts
 from resources.model_source import SOURCE, ModelSource, read_source, write_source
 from resources.series_folder import PARTIAL, put_in_place, recover, series_lock, sync_folder
@@ -135,7 +136,7 @@ def install_archive(model: CatalogueModel, root: Path, archive: Path, *, again: 
             doi=None,
             file=archive.name,
             size=archive.stat().st_size,
-            md5=md5_of(archive),
+            md5=file_digest(archive, "md5"),
             md5_compared=False,
             weights_sha256=_weights(place),
         )

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import errno
 import fcntl
-import hashlib
 import logging
 import os
 import shutil
@@ -13,6 +12,7 @@ import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from ct_assets.store.digest import file_digest
 from resources.object_store import FetchCancelledError
 from resources.remote_object import RemoteObject
 
@@ -116,10 +116,7 @@ def is_intact(path: Path, remote: RemoteObject) -> bool:
     """
     if not path.is_file() or path.stat().st_size != remote.size:
         return False
-    if remote.md5 is None:
-        return True
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == remote.md5
+    return remote.md5 is None or file_digest(path, "md5") == remote.md5
 
 
 def check_replaceable(target: Path, names: Collection[str]) -> None:

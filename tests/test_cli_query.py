@@ -89,6 +89,23 @@ def test_the_view_has_one_row_per_series_with_everything(folder):
     assert (third["located"], third["regions"], third["position_mm"], third["PatientID"]) == ([], [], {}, None)
 
 
+def test_csv_keeps_lists_whole_and_numbers_as_they_are(folder):
+    table = pd.read_csv(
+        io.StringIO(run(folder, "SELECT located, region_slices['abdomen'] AS n FROM anatomy ORDER BY SeriesInstanceUID",
+                        "--format", "csv")), dtype=str, keep_default_na=False,
+    )  # fmt: skip
+    assert table["located"].tolist() == ["[lung_start, L1, Th12, Th8, Th4, lung_end]", "[Th8, Th4]", "[]"]
+    assert table["n"].tolist() == ["20", "", ""]
+
+
+@pytest.mark.parametrize("sql", ["COPY anatomy TO '{path}/x.csv'", "SELECT * FROM read_text('{path}/secret')"])
+def test_other_files_are_neither_written_nor_read(folder, tmp_path, sql):
+    (tmp_path / "secret").write_text("s3cret")
+    output = run(folder, sql.format(path=tmp_path), code=1)
+    assert "s3cret" not in output
+    assert not (tmp_path / "x.csv").exists()
+
+
 def test_without_sql_tables_and_columns_are_listed(folder):
     listing = run(folder)
     assert "anatomy: PatientID varchar, " in listing

@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ct_assets.bpr_json.axis_scale import AxisScale, spread
+from ct_assets.bpr_json.landmark import UNKNOWN_TO_MODEL
 from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.picture.image import LUNG, plane_data_url
@@ -40,12 +41,16 @@ class LandmarkLine:
 
 @dataclass(frozen=True)
 class RegionBand:
-    """A body region: its band in the image in mm from the top, and its share of the slices."""
+    """A body region: top and height of each run of its slices in the image in mm, and its share of the slices."""
 
     name: str
-    top: float
-    height: float
+    runs: tuple[tuple[float, float], ...]
     ratio: float
+
+    @property
+    def middle(self) -> float:
+        """Height of its middle in mm from the top."""
+        return (self.runs[0][0] + self.runs[-1][0] + self.runs[-1][1]) / 2
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def body_axis(
         plane_data_url(plane_image(turned, Plane.CORONAL, (0, plane, 0)), LUNG, size),
         outline,
         _landmarks(landmarks, scale, size[1], limits),
-        _regions(regions, scale),
+        _regions(regions, body_part, scale),
         _score_paths(scores, scale, limits),
         _score_ticks(limits),
         scale.ticks(),
@@ -164,16 +169,25 @@ def _landmarks(
 
 def _common_reason(table: pd.DataFrame) -> str | None:
     """Return why there is no landmark at all, if there is none and one reason for it."""
-    reasons = set(table["reason"])
+    reasons = set(table["reason"]) - {UNKNOWN_TO_MODEL}
     return None if table["located"].any() or len(reasons) != 1 else str(reasons.pop())
 
 
-def _regions(table: pd.DataFrame, scale: AxisScale) -> tuple[RegionBand, ...]:
+def _regions(table: pd.DataFrame, body_part: BodyPartRecord, scale: AxisScale) -> tuple[RegionBand, ...]:
+    """Return the bands of all regions from the top down."""
     bands = []
-    for name, first, last, ratio in table[["region", "first_slice", "last_slice", "ratio"]].to_numpy():
-        ends = sorted(float(scale.of_slice(index)) for index in (first, last))
-        bands.append(RegionBand(str(name), ends[0] - scale.step / 2, ends[1] - ends[0] + scale.step, float(ratio)))
-    return tuple(sorted(bands, key=lambda band: band.top + band.height / 2))
+    for name, ratio in zip(table["region"], table["ratio"], strict=True):
+        runs = []
+        for run in _runs(np.flatnonzero([name in names for names in body_part.slice_regions])):
+            ends = sorted(float(scale.of_slice(index)) for index in run[[0, -1]])
+            runs.append((ends[0] - scale.step / 2, ends[1] - ends[0] + scale.step))
+        bands.append(RegionBand(str(name), tuple(sorted(runs)), float(ratio)))
+    return tuple(sorted(bands, key=lambda band: band.middle))
+
+
+def _runs(indices: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Split ascending indices where one is left out."""
+    return np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1) if len(indices) else []
 
 
 def _score_limits(scores: npt.NDArray[np.float64]) -> tuple[int, int] | None:
@@ -198,9 +212,8 @@ def _score_x(score: float, limits: tuple[int, int]) -> float:
 
 def _score_paths(scores: npt.NDArray[np.float64], scale: AxisScale, limits: tuple[int, int] | None) -> tuple[str, ...]:
     """Return the score curve, broken where slices have no score."""
-    valid = np.flatnonzero(np.isfinite(scores))
     if limits is None:
         return ()
     y = scale.of_slice(np.arange(len(scores)))
-    runs = np.split(valid, np.flatnonzero(np.diff(valid) > 1) + 1)
+    runs = _runs(np.flatnonzero(np.isfinite(scores)))
     return tuple("M" + "L".join(f"{_score_x(scores[k], limits):.1f} {y[k]:.1f}" for k in run) for run in runs)

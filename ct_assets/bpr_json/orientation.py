@@ -36,15 +36,15 @@ class BpregOrientation:
         Raises
         ------
         UnsuitableVolumeError
-            If the affine is not finite, or two voxel axes are nearest to the same axis of the body.
+            If the affine is not finite, or no axis of the volume, or more than one, runs nearest along the body.
         """
         directions = affine[:3, :3]
         if not np.isfinite(directions).all():
             message = "the geometry of the volume is not finite"
             raise UnsuitableVolumeError(message)
         nearest = np.argmax(np.abs(directions), axis=0)
-        if sorted(nearest) != [0, 1, 2]:
-            message = "the volume lies so obliquely that its axes cannot be told apart"
+        if np.count_nonzero(nearest == 2) != 1:
+            message = "the volume lies so obliquely that the axis along the body cannot be told"
             raise UnsuitableVolumeError(message)
         first, second, third = (int(axis) for axis in np.argsort(nearest))
         return cls((first, second, third), bool(directions[third, 2] < 0))

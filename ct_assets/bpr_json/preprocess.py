@@ -24,7 +24,8 @@ WINDOW: Final = (-1000, 1500)
 
 _SIGMA_AT_QUARTER = 0.8 * 0.25  # blur before shrinking: 0.8 pixels where a slice shrinks to a quarter
 _TRUNCATE = 3  # standard deviations
-_LARGEST_EXTENT_MM = 5_000  # no patient and no scanner; memory is bounded by it
+_LARGEST_EXTENT_MM = 5_000  # no patient and no scanner
+_MOST_VOXELS = 8_192  # the matrix of an axis is made of as many unit vectors of as many voxels
 _SMALLEST_STEP_MM = 0.01  # the scores' smoothing over 10 mm would take a thousand slices
 _SMALLEST_CONTRAST = 1e-5  # of a range of 2: what rounding makes of a volume of one value
 
@@ -81,7 +82,7 @@ def preprocess(volume: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> npt
         windowed = np.clip(turned[:, :, index].T, lowest, highest).astype(np.float32)
         small = second @ (first @ windowed).T
         slices[index, target_x, target_y] = (small - lowest) * np.float32(2 / (highest - lowest)) - 1
-    _require_contrast(slices[:, target_x, target_y])
+    _require_content(slices[:, target_x, target_y])
     return slices
 
 
@@ -122,7 +123,10 @@ def _require_voxels(turned: npt.NDArray[Any]) -> None:
         raise UnsuitableVolumeError(message)
 
 
-def _require_contrast(slices: npt.NDArray[np.float32]) -> None:
+def _require_content(slices: npt.NDArray[np.float32]) -> None:
+    if not np.isfinite(slices).all():
+        message = "the volume has voxels that are no number"
+        raise UnsuitableVolumeError(message)
     if not np.ptp(slices) > _SMALLEST_CONTRAST:
         message = f"the volume is empty: all voxels are alike within the window of {WINDOW[0]} to {WINDOW[1]} HU"
         raise UnsuitableVolumeError(message)
@@ -134,6 +138,9 @@ def _require_spacing(spacing: npt.NDArray[np.float32], shape: tuple[int, ...]) -
         message = f"voxels of {text} mm cannot be those of a CT"
         raise UnsuitableVolumeError(message)
     for size, step in zip(shape[:2], spacing[:2], strict=True):
+        if size > _MOST_VOXELS:
+            message = f"a slice of {size} voxels across cannot be that of a CT; at most {_MOST_VOXELS} are taken"
+            raise UnsuitableVolumeError(message)
         if size * step > _LARGEST_EXTENT_MM or _pixels(size, step) < 2:
             message = (
                 f"a slice of {size * step:g} mm cannot be that of a CT; bpreg takes 7 mm to {_LARGEST_EXTENT_MM} mm "

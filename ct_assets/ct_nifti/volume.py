@@ -28,26 +28,6 @@ def load_volume(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.flo
     return np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine, dtype=np.float64)
 
 
-def load_hounsfield(path: Path) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
-    """Read a CT as the models take it: whole HU, limited to what 16 bits hold.
-
-    Parameters
-    ----------
-    path : Path
-        NIfTI file.
-
-    Returns
-    -------
-    volume : ndarray of int16, shape (columns, rows, slices)
-        HU, rounded; -32768 to 32767.
-    affine : ndarray of shape (4, 4)
-        Index to RAS, mm.
-    """
-    volume, affine = load_volume(path)
-    limits = np.iinfo(np.int16)
-    return np.clip(np.rint(volume), limits.min, limits.max).astype(np.int16), affine
-
-
 def load_scan(path: Path) -> tuple[npt.NDArray[np.int16] | npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Read a CT with the numbers that the file has: 16 bits where they are stored in 16 bits, float32 otherwise.
 
@@ -67,6 +47,28 @@ def load_scan(path: Path) -> tuple[npt.NDArray[np.int16] | npt.NDArray[np.float3
     whole = image.get_data_dtype() == np.int16 and (image.dataobj.slope, image.dataobj.inter) == (1, 0)
     volume = np.asanyarray(image.dataobj) if whole else np.asarray(image.dataobj, dtype=np.float32)
     return volume, np.asarray(image.affine, dtype=np.float64)
+
+
+def load_hounsfield(path: Path) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
+    """Read a CT as the models take it: whole HU, limited to what 16 bits hold.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI file.
+
+    Returns
+    -------
+    volume : ndarray of int16, shape (columns, rows, slices)
+        HU, rounded; -32768 to 32767.
+    affine : ndarray of shape (4, 4)
+        Index to RAS, mm.
+    """
+    volume, affine = load_scan(path)
+    if volume.dtype == np.int16:
+        return np.asarray(volume, dtype=np.int16), affine
+    limits = np.iinfo(np.int16)
+    return np.clip(np.rint(volume), limits.min, limits.max).astype(np.int16), affine
 
 
 def load_label_map(path: Path) -> npt.NDArray[np.uint8]:

@@ -4,24 +4,26 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file.
+def file_digest(path: Path, algorithm: Literal["sha256", "md5"] = "sha256") -> str:
+    """Return the digest of a file.
 
     Parameters
     ----------
     path : Path
         File to read.
+    algorithm : {"sha256", "md5"}
+        MD5 only to compare with what somebody else says of the file.
 
     Returns
     -------
     str
-        64 hexadecimal digits.
+        Hexadecimal digits: 64 of SHA-256, 32 of MD5.
     """
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def combined_digest(parts: Iterable[str]) -> str:

@@ -74,9 +74,17 @@ def test_landmarks_regions_and_scores_share_one_scale() -> None:
     assert lines["lung_end"].x == pytest.approx((72 - 40) / 60 * SCORE_WIDTH_MM)
     assert [tick for _, tick in axis.score_ticks] == [40, 60, 80, 100]
     (band,) = axis.regions
-    assert (band.top, band.height) == pytest.approx((0, 31 * STEP))
+    assert band.runs == ((0.0, 31 * STEP),)
     assert axis.width_mm == 120
     assert axis.height_mm == SLICES * STEP
+
+
+def test_a_region_with_a_gap_is_drawn_with_its_gap() -> None:
+    """The slices above 50 but for three of them, which the figure must not cover."""
+    axis = axis_of(scores=np.where(np.isin(np.arange(SLICES), (20, 21, 22)), np.nan, SCORES))
+    assert axis is not None
+    (band,) = axis.regions
+    assert band.runs == ((0.0, 17 * STEP), (20 * STEP, 11 * STEP))
 
 
 def test_the_figure_is_the_same_in_either_slice_order() -> None:

@@ -66,6 +66,7 @@ def test_fractions_of_hu_are_kept():
         ((40, 40, 9), (np.nan, 2, 2), "geometry of the volume is not finite"),
         ((40, 40, 9), (2000, 2, 2), "a slice of 80000 mm cannot be that of a CT"),
         ((40, 40, 9), (0.05, 2, 2), "a slice of 2 mm cannot be that of a CT"),
+        ((9000, 20, 2), (0.1, 2, 2), "a slice of 9000 voxels across"),
     ],
 )
 def test_refusals_name_the_reason(shape, diagonal, reason):
@@ -79,8 +80,16 @@ def test_an_empty_volume_is_refused(value):
         preprocess(np.full((60, 70, 5), value, dtype=np.int16), np.diag([2.0, 2.0, 2.0, 1.0]))
 
 
-def test_axes_that_cannot_be_told_apart_are_refused():
+def test_a_voxel_that_is_no_number_is_named():
+    volume = noise((40, 40, 5)).astype(np.float32)
+    volume[20, 20, 2] = np.nan
+    with pytest.raises(UnsuitableVolumeError, match="no number"):
+        preprocess(volume, np.diag([3.0, 3.0, 2.0, 1.0]))
+
+
+@pytest.mark.parametrize("two_upward", [True, False])
+def test_a_volume_without_one_axis_along_the_body_is_refused(two_upward):
     affine = np.eye(4)
-    affine[:3, :3] = [[1, 1, 0], [0.5, 0.5, 0], [0, 0, 1]]
+    affine[:3, :3] = [[1, 0, 0], [0, 0.5, 0.5], [0, 1, 1]] if two_upward else [[1, 0, 0], [0, 1, 1], [0, 0.5, 0.5]]
     with pytest.raises(UnsuitableVolumeError, match="obliquely"):
         preprocess(noise((40, 40, 5)), affine)
