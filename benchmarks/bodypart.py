@@ -79,7 +79,10 @@ def _whole(path: Path, ours: BpregModel, peer: Any) -> dict[str, float]:
     key = "cleaned slice scores"
     if answers["ours"]["body part examined"] != answers["bpreg"]["body part examined"]:
         sys.exit("the regions differ")
-    difference = np.nanmax(np.abs(np.subtract(answers["ours"][key], answers["bpreg"][key])))
+    scores = [np.asarray(answers[side][key]) for side in ("ours", "bpreg")]
+    if not np.array_equal(*(np.isfinite(side) for side in scores)) or not np.isfinite(scores[0]).any():
+        sys.exit("other slices have a valid score")
+    difference = np.nanmax(np.abs(np.subtract(*scores)))
     return {
         "speedup_cpu_vs_bpreg": round(statistics.median(theirs) / statistics.median(mine), 2),
         "max_abs_score_diff": float(f"{difference:.2g}"),

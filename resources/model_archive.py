@@ -3,6 +3,7 @@
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from resources.archive_members import ModelArchiveError, checked_members, refused
@@ -10,6 +11,15 @@ from resources.model_catalogue import CatalogueModel
 from resources.model_download import require_space
 
 _CHUNK = 1 << 20
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,  # UnicodeError of names among them
+    NotImplementedError,  # so zipfile says that it does not know a version or a compression
+    RuntimeError,  # so it says that a password is needed
+)
 _SHOWN = 5
 _FOREIGN = "__MACOSX"  # what the Macintosh adds to archives, with the same names
 
@@ -37,7 +47,7 @@ def unpack_model(path: Path, model: CatalogueModel, target: Path, label: str) ->
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeError) as error:
+    except _UNREADABLE as error:
         message = f"{label}: is no ZIP archive that can be read ({error}); nothing was installed"
         raise ModelArchiveError(message) from error
     with archive:
@@ -97,16 +107,23 @@ def _not_one(
 
 def _extract(archive: zipfile.ZipFile, label: str, member: zipfile.ZipInfo, file: Path) -> None:
     written = 0
-    try:
-        with archive.open(member) as source, file.open("xb") as output:
-            while chunk := source.read(_CHUNK):
-                written += len(chunk)
-                if written > member.file_size:  # zipfile stops there too; the disk is not left to its care
-                    raise refused(label, member, f"is longer than the {member.file_size} bytes it says")
-                output.write(chunk)
-            output.flush()
-            os.fsync(output.fileno())
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise refused(label, member, f"cannot be unpacked ({error})") from error
+    with file.open("xb") as output:
+        for piece in _pieces(archive, label, member):
+            written += len(piece)
+            if written > member.file_size:  # zipfile stops there too; the disk is not left to its care
+                raise refused(label, member, f"is longer than the {member.file_size} bytes it says")
+            output.write(piece)
+        output.flush()
+        os.fsync(output.fileno())
     if written != member.file_size:
         raise refused(label, member, f"has {written} bytes, not the {member.file_size} it says")
+
+
+def _pieces(archive: zipfile.ZipFile, label: str, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Read a member; what goes wrong here is the archive's fault, not that of the disk that is written."""
+    try:
+        with archive.open(member) as source:
+            while piece := source.read(_CHUNK):
+                yield piece
+    except _UNREADABLE as error:
+        raise refused(label, member, f"cannot be unpacked ({error})") from error

@@ -214,7 +214,8 @@ class Zenodo:
         except requests.RequestException as error:
             raise explained(error, url) from error
         with response:
-            self._require_tls(response.url)
+            for step in (*response.history, response):
+                self._require_tls(step.url)
             if response.status_code not in {200, 206} and not (response.status_code == 416 and "Range" in headers):
                 raise refusal(response.status_code, url)
             yield response

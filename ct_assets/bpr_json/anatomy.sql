@@ -1,8 +1,8 @@
 -- The view anatomy: what each series shows, one row per series that body part regression has seen.
 --
 --   PatientID, StudyInstanceUID, SeriesInstanceUID
---   located           landmarks within the scan, from the feet up
---   not_located       the other landmarks, from the feet up
+--   located           landmarks within the scan, by look-up value, which is from the feet up
+--   not_located       the other landmarks, likewise; by name in a series that cannot be scored
 --   position_mm       map: located landmark -> position along the slice normal in mm
 --   reason            map: landmark that is not located -> why
 --   regions           body regions that have slices, from the feet up

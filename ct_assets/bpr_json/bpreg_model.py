@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ct_assets.bpr_json.bpreg_folder import require_all_weights, require_settings
+from ct_assets.bpr_json.bpreg_folder import read_weights, require_fit, require_settings
 from ct_assets.bpr_json.bpreg_import import import_inference_model
 from ct_assets.bpr_json.network import predict, scoring_network
 from ct_assets.bpr_json.orientation import BpregOrientation
@@ -20,6 +20,7 @@ from ct_assets.bpr_json.prediction import Prediction
 from ct_assets.bpr_json.preprocess import preprocess, spacing_of
 from ct_assets.bpr_json.unsuitable import UnsuitableVolumeError
 from ct_assets.device import use_cuda
+from ct_assets.provenance import ModelFormatError
 from resources.model_files import bpreg_digest
 
 logger = logging.getLogger(__name__)
@@ -50,8 +51,13 @@ class BpregModel:
         with _quiet():
             self._bpreg = import_inference_model()
             require_settings(folder, self._landmarks_of_regions())
-            self._model = self._bpreg.InferenceModel(base_dir=f"{folder}/", gpu=self._device == "cuda")
-            require_all_weights(folder, self._model.model)
+            weights = read_weights(folder)
+            try:
+                self._model = self._bpreg.InferenceModel(base_dir=f"{folder}/", gpu=self._device == "cuda")
+            except RuntimeError as error:  # how torch says that shapes differ
+                message = f"{folder}: bpreg cannot load this model ({str(error).splitlines()[0]})"
+                raise ModelFormatError(message) from error
+            require_fit(folder, weights, self._model.model)
         self._network = scoring_network(self._model.model).to(self._device).to(memory_format=torch.channels_last)
         self._model.model = None  # its weights are in the network
         logger.info("loaded %s on %s", folder, self._device)

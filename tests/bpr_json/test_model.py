@@ -36,6 +36,46 @@ def test_missing_weights_are_refused(folder):
         BpregModel(str(folder), "cpu")
 
 
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (lambda path: path.write_bytes(b"no weights"), "is no file of weights that can be read"),
+        (lambda path: path.write_bytes(b""), "is no file of weights that can be read"),
+        (lambda path: torch.save([1, 2], path), "holds something else than the weights"),
+        (lambda path: torch.save({"fc7.bias": torch.tensor([float("nan")])}, path), "weight fc7.bias has values"),
+        (lambda path: torch.save({"fc7.bias": torch.zeros(7)}, path), "bpreg cannot load this model"),
+    ],
+)
+def test_a_damaged_file_of_weights_is_named(folder, write, told):
+    (folder / "model.pt").unlink()
+    write(folder / "model.pt")
+    with pytest.raises(ModelFormatError, match=told):
+        BpregModel(folder, "cpu")
+
+
+@pytest.mark.parametrize("value", [0, -0.1, float("nan")])
+def test_an_expected_slope_that_is_none_is_refused(folder, value):
+    change_settings(folder, lambda content: content.update(slope_mean=value))
+    with pytest.raises(ModelFormatError, match="missing or wrong: slope_mean"):
+        BpregModel(folder, "cpu")
+
+
+def test_scores_without_a_scale_are_refused(folder):
+    def level(content):
+        table = content["lookuptable_train_val"]["original"]
+        table["eyes_end"] = table["pelvis_start"]
+
+    change_settings(folder, level)
+    with pytest.raises(ModelFormatError, match="scores have no scale"):
+        BpregModel(folder, "cpu")
+
+
+def test_a_configuration_that_is_no_json_is_named(folder):
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ModelFormatError, match=r"config\.json: is not JSON"):
+        BpregModel(folder, "cpu")
+
+
 def test_settings_without_a_key_are_refused(folder):
     change_settings(folder, lambda content: content.pop("slope_mean"))
     with pytest.raises(ModelFormatError, match=r"inference-settings\.json: .* missing or wrong: slope_mean"):

@@ -35,3 +35,17 @@ def test_a_channel_that_is_zero_but_for_its_bias_stays(bpreg):
     before = channels(scoring_network(regression))
     regression.conv6.bias.data[[500, 501]] = torch.tensor([0.7, -0.7])
     assert channels(scoring_network(regression)) == [*before[:-1], before[-1] + 1]
+
+
+def test_cudnn_stays_on_and_rounds_nothing():
+    import torch
+
+    seen = []
+
+    class Probe(torch.nn.Module):
+        def forward(self, batch):
+            seen.append((torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32))
+            return batch.flatten(1)[:, :1]
+
+    predict(Probe(), np.zeros((3, 128, 128), np.float32), "cpu")
+    assert seen == [(True, False)]
