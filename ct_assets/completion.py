@@ -4,13 +4,18 @@ import importlib.metadata
 from pathlib import Path
 from typing import Literal
 
+from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.collection import Collection
+from ct_assets.ct_nifti.record import CtRecord
+from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.store.digest import json_digest
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.record import Record, RecordError
+from ct_assets.store.tables import LANDMARKS, QC, REGIONS, SHAPE_FEATURES
 from resources.model_store import ModelStore
 
-_LAYOUT = 2  # raised with the schema_version of a file of a series, so that older ones are made again
+_TABLES = (LANDMARKS, REGIONS, SHAPE_FEATURES, QC)
+_RECORDS = (CtRecord, LabelMapRecord, BodyPartRecord)
 _NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence"}
 
 
@@ -44,7 +49,7 @@ def completion_key(files: list[Path], collection: Collection, model_store: Model
             "files": sorted(states),
             "collection": collection.model_dump(mode="json", exclude=_NOT_DECISIVE),
             "models": [model_store.fingerprint(folder) for folder in weights],
-            "layout": _LAYOUT,
+            "schema_versions": [*(table.version for table in _TABLES), *(record.version() for record in _RECORDS)],
             "version": importlib.metadata.version("ct-assets"),
         }
     )

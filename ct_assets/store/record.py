@@ -18,6 +18,11 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def version(cls) -> int:
+        """Return the ``schema_version`` of records that are written now."""
+        return int(cls.model_fields["schema_version"].default)
+
     def write(self, path: Path) -> None:
         """Write the record atomically.
 

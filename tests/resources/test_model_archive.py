@@ -19,7 +19,7 @@ from resources.model_inventory import list_models
 from resources.model_store import ModelStore
 from resources.zenodo import Zenodo
 from tests.resources import zenodo_server as servers
-from tests.resources.model_archives import BPR, FILES, RECORD, archive, zipped
+from tests.resources.model_archives import BPR, RECORD, archive, zipped
 
 zenodo_server = servers.zenodo_server
 
@@ -258,7 +258,7 @@ def test_an_archive_that_cannot_be_read_is_its_own_fault_and_not_that_of_the_sto
     place = content.rindex(b"PK\x01\x02")
     content[place + 42 : place + 46] = b"\xff\xff\xff\x7f"
     (tmp_path / "spoilt.zip").write_bytes(content)
-    with pytest.raises(ModelArchiveError, match="spoilt.zip"):
+    with pytest.raises(ModelArchiveError, match=r"spoilt\.zip"):
         install_archive(BPR, tmp_path / "models", tmp_path / "spoilt.zip")
     with pytest.raises(ModelArchiveError, match=r"is no ZIP archive that can be read"):
         install_archive(BPR, tmp_path / "models", tmp_path / "missing.zip")

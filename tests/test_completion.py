@@ -1,0 +1,54 @@
+"""A finished series is kept only as long as nothing that decides its files has changed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ct_assets import completion
+from ct_assets.bpr_json.record import BodyPartRecord
+from ct_assets.collection import Collection
+from ct_assets.completion import completion_key
+from resources.model_store import ModelStore
+
+SETTINGS = {
+    "name": "some",
+    "title": "Some",
+    "demonstration": True,
+    "source": {"kind": "folder", "path": "/nowhere"},
+    "organ_segmentation": {"model": "demo"},
+    "body_part_regression": {"model": "demo"},
+}
+
+
+@pytest.fixture
+def key(model_home, tmp_path):
+    file = tmp_path / "1.dcm"
+    file.write_bytes(b"pixels")
+    store = ModelStore(root=str(model_home / "models"))
+
+    def make(files: tuple[Path, ...] = (file,), **changes: object) -> str:
+        return completion_key(list(files), Collection.model_validate({**SETTINGS, **changes}), store)
+
+    return make
+
+
+def test_what_decides_the_files_changes_the_key(key, tmp_path):
+    other = tmp_path / "2.dcm"
+    other.write_bytes(b"other pixels")
+    keys = {key(), key((other,)), key(compatibility="published"), key(qc={"dice_minimum": {"heart": 0.5}})}
+    assert len(keys) == 4
+    assert key(title="Renamed") == key()
+
+
+def test_files_of_an_older_schema_are_made_again(key, monkeypatch):
+    """After bpr_record.json became version 2, a finished series of version 1 could be shown by nothing."""
+    before = key()
+    newer = replace(completion._TABLES[0], version=completion._TABLES[0].version + 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(completion, "_TABLES", (newer, *completion._TABLES[1:]))
+        assert key() != before
+    with monkeypatch.context() as patch:
+        patch.setattr(BodyPartRecord, "version", classmethod(lambda cls: 1))
+        assert key() != before
+    assert key() == before
