@@ -1,14 +1,15 @@
 """Asset bpr_json: slice scores, landmarks and regions by body part regression."""
 
-import base64
 from functools import partial
 
 import dagster as dg
 
-from ct_assets.bpr_json.preview import preview
+from ct_assets.bpr_json.body_axis import body_axis
 from ct_assets.bpr_json.score import score
+from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.volume import load_scan
 from ct_assets.partitions import Scope
+from ct_assets.picture.image import data_url
 from ct_assets.settings import settings
 from ct_assets.store.tables import LANDMARKS, REGIONS
 from resources.compute import Compute, Resident
@@ -47,13 +48,12 @@ def bpr_json(scope: Scope) -> dg.AssetsDefinition:
         volume, affine = load_scan(folder.ct_nifti)
         predict = partial(compute.run, resident)
         record = score(folder, volume, affine, known, predict, collection.compatibility)
-        landmarks = LANDMARKS.read(folder.landmarks)
+        landmarks, regions = LANDMARKS.read(folder.landmarks), REGIONS.read(folder.regions)
         located = landmarks[landmarks["located"]]
-        picture = preview(folder, volume)
+        axis = body_axis(read_ct_record(folder.ct_record), volume, record, landmarks, regions)
         shown = {}
-        if picture is not None:
-            encoded = base64.b64encode(picture).decode()
-            shown["preview"] = dg.MetadataValue.md(f"![landmarks, regions, scores](data:image/png;base64,{encoded})")
+        if axis is not None:
+            shown["preview"] = dg.MetadataValue.md(f"![landmarks, regions, scores]({data_url(axis.png())})")
         return dg.MaterializeResult(
             metadata={
                 **shown,
@@ -66,9 +66,7 @@ def bpr_json(scope: Scope) -> dg.AssetsDefinition:
                     )
                 ),
                 "regions": dg.MetadataValue.md(
-                    REGIONS.read(folder.regions)[
-                        ["region", "first_slice", "last_slice", "slices", "ratio"]
-                    ].to_markdown(index=False, floatfmt=".3f")
+                    regions.drop(columns=["SeriesInstanceUID", "code"]).to_markdown(index=False, floatfmt=".3f")
                 ),
                 "landmark_rule": record.landmark_rule,
                 "reason": record.reason or "none",

@@ -14,6 +14,7 @@ from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.picture.image import LUNG, plane_data_url
 from ct_assets.picture.planes import Orientation, Plane, plane_image
+from ct_assets.picture.svg import svg_to_png
 
 LABEL_GAP_MM = 8.5
 """Smallest distance between the names of two landmarks in the figure in mm, so that they do not overlap."""
@@ -21,6 +22,10 @@ LABEL_GAP_MM = 8.5
 SCORE_WIDTH_MM = 110.0
 """Width of the score curve in the figure in mm."""
 
+PNG_BUDGET = 60_000
+"""Largest PNG of the figure in bytes: Dagster's database keeps it with every materialization."""
+
+_PNG_WIDTH = 900
 _SOFT_TISSUE_HU = -500
 _COARSE = 4  # voxels from one that is looked at to the next
 
@@ -79,6 +84,10 @@ class BodyAxis:
             lstrip_blocks=True,
         )
         return templates.get_template("body_axis.svg.j2").render(axis=self, score_width=SCORE_WIDTH_MM)
+
+    def png(self) -> bytes:
+        """Draw the figure as a small PNG, for the materialization's metadata."""
+        return svg_to_png(self.svg(), _PNG_WIDTH, PNG_BUDGET)
 
 
 def body_axis(
@@ -181,7 +190,8 @@ def _regions(table: pd.DataFrame, body_part: BodyPartRecord, scale: AxisScale) -
         for run in _runs(np.flatnonzero([name in names for names in body_part.slice_regions])):
             ends = sorted(float(scale.of_slice(index)) for index in run[[0, -1]])
             runs.append((ends[0] - scale.step / 2, ends[1] - ends[0] + scale.step))
-        bands.append(RegionBand(str(name), tuple(sorted(runs)), float(ratio)))
+        if runs:  # a killed run may leave a table that is newer than the record
+            bands.append(RegionBand(str(name), tuple(sorted(runs)), float(ratio)))
     return tuple(sorted(bands, key=lambda band: band.middle))
 
 

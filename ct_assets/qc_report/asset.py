@@ -1,12 +1,11 @@
 """Asset qc_report: every metric of a series, judged, and its page."""
 
-import base64
-
 import dagster as dg
 
 from ct_assets.ct_nifti.expert import load_expert_masks
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.partitions import Scope
+from ct_assets.picture.image import data_url
 from ct_assets.qc_report.evaluate import evaluate
 from ct_assets.qc_report.finding import rule_outcomes
 from ct_assets.qc_report.inputs import files_of, load_inputs
@@ -45,11 +44,10 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
         qc = evaluate(inputs)
         QC.write(qc, folder.qc_table)
         write_text(folder.qc_page, series_page(inputs, qc, files_of(folder)))
-        picture = base64.b64encode(thumbnail(inputs)).decode()
         return dg.MaterializeResult(
             metadata={
                 **{str(rule): str(outcome) for rule, outcome in rule_outcomes(qc).items()},
-                "preview": dg.MetadataValue.md(f"![preview](data:image/png;base64,{picture})"),
+                "preview": dg.MetadataValue.md(f"![preview]({data_url(thumbnail(inputs))})"),
                 "page": dg.MetadataValue.path(str(folder.qc_page)),
                 "notice": inputs.notice or "none",
             }

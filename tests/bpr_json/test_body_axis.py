@@ -9,13 +9,12 @@ import pytest
 from PIL import Image
 
 from ct_assets.bpr_json.axis_scale import spread
-from ct_assets.bpr_json.body_axis import SCORE_WIDTH_MM, BodyAxis, body_axis
+from ct_assets.bpr_json.body_axis import PNG_BUDGET, SCORE_WIDTH_MM, BodyAxis, body_axis
 from ct_assets.bpr_json.landmark import AGAINST_GEOMETRY
 from ct_assets.bpr_json.landmarks import locate_landmarks
 from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.bpr_json.tables import landmark_table, region_table
 from ct_assets.ct_nifti.record import CtRecord, SliceRecord
-from ct_assets.picture.svg import svg_to_png
 from ct_assets.provenance import DEMONSTRATION_NOTICE, Provenance
 
 SLICES, STEP = 40, 5.0
@@ -113,9 +112,9 @@ def test_drawing_names_what_it_shows_and_says_that_it_is_a_demonstration() -> No
     for text in ("lung_start", "lung_end", "Th5", "chest", "slice score", DEMONSTRATION_NOTICE):
         assert text in svg
     assert ">L5<" not in svg
-    png = svg_to_png(svg, 600, 60_000)
-    assert Image.open(io.BytesIO(png)).size[0] <= 600
-    assert len(png) <= 60_000
+    png = axis.png()
+    assert Image.open(io.BytesIO(png)).size[0] > 400
+    assert len(png) <= PNG_BUDGET
 
 
 def test_drawing_says_why_there_is_no_landmark() -> None:

@@ -29,6 +29,9 @@ _ORGANS = {
     "aorta": ((25, 27, 28), (2, 2, 18)),
 }
 _LUNGS = [((12, 20, 28), (8, 11, 23)), ((34, 20, 28), (7, 11, 23))]
+REGIONS_FROM_FEET = {"chest": (8, 55), "abdomen": (0, 20)}
+"""Lowest and highest slice of each region, counted from the feet."""
+
 LUNG_SLICES = (5, 51)
 """Lowest and highest slice with lung, counted from the feet."""
 
@@ -180,12 +183,15 @@ def make_inputs() -> Callable[..., SeriesInputs]:
                 expected_z_spacing_mm=SPACING[2],
                 lung_extent_mm=abs(lung[1] - lung[0]),
                 slice_scores=tuple(float(score) for score in np.linspace(30, 75, SHAPE[2])[list(from_feet)]),
-                slice_regions=(("chest",),) * SHAPE[2],
+                slice_regions=tuple(
+                    tuple(name for name, (low, high) in REGIONS_FROM_FEET.items() if low <= rank <= high)
+                    for rank in from_feet
+                ),
                 reason=None,
                 seconds=0.5,
             ),
             "landmarks": _landmarks({"lung_start": lung[0] + 5.5, "lung_end": lung[1], "Th12": lung[0] + 20}),
-            "regions": _regions({"chest": (8, 55), "abdomen": (0, 20)}, reverse=reverse[2]),
+            "regions": _regions(REGIONS_FROM_FEET, reverse=reverse[2]),
             "expert": {
                 "heart": volumes["labels"] == 2,
                 "esophagus": volumes["labels"] == 1,
