@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
+from ct_assets.store.series_tables import UnreadableTable, readable_files
 from ct_assets.store.tables import COHORT, LANDMARKS, QC, REGIONS, SHAPE_FEATURES, Table
-from ct_assets.store.together import UnreadableTable, readable_files
 
 _SERIES_TABLES: tuple[tuple[Table, str, Callable[[SeriesFolder], Path]], ...] = (
     (LANDMARKS, "bpr_json", lambda folder: folder.landmarks),

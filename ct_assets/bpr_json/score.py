@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ct_assets.bpr_json.bpreg_json import write_bpr_json
 from ct_assets.bpr_json.curve import ScoreCurve, score_curve, slice_heights
 from ct_assets.bpr_json.landmark import NO_SCORES, NOT_AXIAL, UNKNOWN_TO_MODEL, Landmark
 from ct_assets.bpr_json.landmarks import locate_landmarks
-from ct_assets.bpr_json.mirror import write_bpr_json
 from ct_assets.bpr_json.prediction import Predict
 from ct_assets.bpr_json.published_landmarks import published_landmarks
 from ct_assets.bpr_json.record import BodyPartRecord, Rule

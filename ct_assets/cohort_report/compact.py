@@ -7,8 +7,8 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from ct_assets.store.series_tables import UnreadableTable, readable_files
 from ct_assets.store.tables import QC
-from ct_assets.store.together import UnreadableTable, readable_files
 
 _ORDER = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "rule", "subject", "metric", "model"]
 

@@ -16,8 +16,8 @@ from ct_assets.provenance import DEMONSTRATION_NOTICE
 from ct_assets.qc_report.finding import Outcome, Rule
 from ct_assets.qc_report.templating import environment
 from ct_assets.qc_report.wording import RULE_TITLES
+from ct_assets.store.series_tables import UnreadableTable
 from ct_assets.store.tables import COHORT, SELECTION_FLOW
-from ct_assets.store.together import UnreadableTable
 
 _EXCLUDED_SHOWN = 1000
 

@@ -1,5 +1,6 @@
 """bpreg is the oracle: our scores and regions are those of `InferenceModel.nifti2json` on the same file and weights."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 from ct_assets.bpr_json.bpreg_model import BpregModel
 from ct_assets.ct_nifti.volume import load_scan
 
+logger = logging.getLogger(__name__)
+
+SCORES = "cleaned slice scores"
 TOLERANCE = 1e-4
 
 TURNS = {
@@ -32,8 +36,9 @@ def compare(path: Path, model, oracle) -> dict[str, Any]:
     found = prediction.result
     assert found is not None
     assert list(found) == list(expected)
-    for key in ("cleaned slice scores", "unprocessed slice scores"):
+    for key in (SCORES, "unprocessed slice scores"):
         np.testing.assert_allclose(found[key], expected[key], atol=TOLERANCE, rtol=0)
+    logger.info("largest difference of a score: %.1e", np.nanmax(np.abs(np.subtract(found[SCORES], expected[SCORES]))))
     for key in ("z", "observed slope", "slope ratio", "expected z-spacing", "z-spacing"):
         np.testing.assert_allclose(found[key], expected[key], rtol=1e-4, atol=TOLERANCE)
     for key in (
