@@ -60,6 +60,10 @@ bench-cohort: install ## Time cohort selection at NLST's size and the header ind
 bench-bodypart: install ## Time body part regression beside bpreg's own inference; one JSON line last
 	$(BIN)/python -m benchmarks.bodypart
 
+.PHONY: bench-dicom
+bench-dicom: install ## Time and size our SEG and SR beside dcmqi's; one JSON line last
+	$(BIN)/python -m benchmarks.dicom
+
 .PHONY: format
 format: install ## Format the code
 	$(BIN)/ruff check --fix .

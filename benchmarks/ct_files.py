@@ -11,6 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from ct_assets.dicom.series import CT_IMAGE_STORAGE
 
 _SLICES = 250
+_PIXEL_MM = 0.664062
 _TEXT = {
     "SpecificCharacterSet": "ISO_IR 100", "StudyDate": "20040102", "SeriesDate": "20040102",
     "AcquisitionDate": "20040102", "ContentDate": "20040102", "StudyTime": "101500", "SeriesTime": "101533.125",
@@ -36,8 +37,8 @@ _TEXT = {
 }  # fmt: skip
 
 
-def write_ct_files(folder: Path, count: int) -> None:
-    """Write CT files, in series of 250 slices, half of them with explicit and half with implicit value representations.
+def write_ct_files(folder: Path, count: int, slices: int = _SLICES, pixel_mm: float = _PIXEL_MM) -> None:
+    """Write CT files, half of the series with explicit and half with implicit value representations.
 
     Parameters
     ----------
@@ -45,16 +46,20 @@ def write_ct_files(folder: Path, count: int) -> None:
         Where to.
     count : int
         Files.
+    slices : int
+        Slices of each series, 2.5 mm apart.
+    pixel_mm : float
+        Distance between pixels in mm.
     """
     pixels = np.random.default_rng(1).integers(-1000, 1500, (512, 512), dtype=np.int16).tobytes()
     for number in range(count):
-        series, place = divmod(number, _SLICES)
+        series, place = divmod(number, slices)
         path = folder / f"series_{series:04d}" / f"{place:05d}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
-        _image(series, place, pixels).save_as(path, enforce_file_format=True)
+        _image(series, place, pixels, pixel_mm).save_as(path, enforce_file_format=True)
 
 
-def _image(series: int, place: int, pixels: bytes) -> Dataset:
+def _image(series: int, place: int, pixels: bytes, pixel_mm: float) -> Dataset:
     uid = f"1.2.826.0.1.3680043.8.498.1234567890.{series}"
     image = Dataset()
     image.file_meta = FileMetaDataset()
@@ -66,7 +71,7 @@ def _image(series: int, place: int, pixels: bytes) -> Dataset:
     image.ImageType, image.InstanceNumber = ["ORIGINAL", "PRIMARY", "AXIAL"], place + 1
     image.ImagePositionPatient, image.PixelSpacing = (
         ["-170.0", "-170.0", f"{2.5 * place:.6f}"],
-        ["0.664062", "0.664062"],
+        [f"{pixel_mm:.6f}"] * 2,
     )
     image.ImageOrientationPatient = ["1.000000", "0.000000", "0.000000", "0.000000", "1.000000", "0.000000"]
     image.ReferencedStudySequence = Sequence([_reference(uid)])
