@@ -38,7 +38,7 @@ ui: install ## Open the web UI on http://127.0.0.1:3000 (PORT=…), models resid
 	tools/serve_ui.sh $(BIN) $(PORT)
 
 .PHONY: debian-packages
-debian-packages: ## Install the Debian packages that the tests use (validators, browser)
+debian-packages: ## Install the Debian packages that the tests use (validators, readers, browser)
 	tools/install_debian_packages.sh
 
 .PHONY: test

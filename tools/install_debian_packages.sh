@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the Debian packages that the tests use, where they are missing. Needs root or sudo.
 set -euo pipefail
-packages=(dicom3tools pixelmed-apps libpixelmed-java dcmtk chromium)
+packages=(dicom3tools pixelmed-apps libpixelmed-java dcmtk libgdcm-tools orthanc orthanc-dicomweb chromium)
 
 missing=()
 for package in "${packages[@]}"; do
@@ -25,3 +25,9 @@ export DEBIAN_FRONTEND=noninteractive
 # With lists that are a little old the installation usually works too.
 "${run[@]}" timeout 300 apt-get update -qq || echo "apt-get update failed; going on with the package lists that are there" >&2
 "${run[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+
+# Debian starts Orthanc as a service; the tests run one of their own, and nobody asked for a server on this machine.
+if [[ " ${missing[*]} " == *" orthanc "* ]] && command -v systemctl >/dev/null; then
+  "${run[@]}" systemctl disable --quiet orthanc.service || echo "orthanc.service stays enabled; disable it yourself" >&2
+  [[ ! -d /run/systemd/system ]] || "${run[@]}" systemctl stop orthanc.service
+fi
