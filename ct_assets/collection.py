@@ -15,6 +15,7 @@ from ct_assets.yaml_model import CollectionError, Range, StrictModel
 
 Organ = Literal["esophagus", "heart", "trachea", "aorta"]
 Configuration = Literal["2d", "3d_lowres", "3d_fullres"]
+Compatibility = Literal["corrected", "published"]
 
 ORGANS: dict[int, Organ] = {1: "esophagus", 2: "heart", 3: "trachea", 4: "aorta"}
 """Label of each organ in SegTHOR's label maps, which is also its SegmentNumber."""
@@ -22,6 +23,10 @@ ORGANS: dict[int, Organ] = {1: "esophagus", 2: "heart", 3: "trachea", 4: "aorta"
 
 DEMONSTRATION_MODEL = "demo"
 """Name of the demonstration models in the model store."""
+
+
+EXPERT = "expert"
+"""Name of the expert's segmentation among the models in tables, figures and reports."""
 
 
 class OrganSegmentation(StrictModel):
@@ -103,7 +108,10 @@ class Collection(StrictModel):
     expert: Expert | None = None
     qc: QualityControl = QualityControl()
     schedule: Schedule = Schedule()
-    compatibility: Literal["corrected", "published"] = "corrected"
+    compatibility: Compatibility = "corrected"
+    deflate: bool = Field(
+        default=False, description="Write SEGs as Deflated Explicit VR Little Endian: a hundredth of the size."
+    )
     shards: int = Field(default=1, ge=1, le=1024, description="Partition sets; above 1 a UID hash chooses one.")
     viewer_url: str | None = Field(
         default=None, description="Viewer address with {study} and {series} to be filled in."

@@ -8,9 +8,8 @@ import pandas as pd
 from plotly.colors import qualitative
 
 from ct_assets.cohort_report.box import Group, box_figure, box_statistics
-from ct_assets.collection import ORGANS, Collection
+from ct_assets.collection import EXPERT, ORGANS, Collection
 from ct_assets.dicom.codes import region_codes
-from ct_assets.qc_report.finding import EXPERT
 from ct_assets.qc_report.wording import METRIC_TITLES
 
 DARK2: tuple[str, ...] = tuple(qualitative.Dark2)

@@ -1,25 +1,23 @@
-"""Expert segmentations of a series, as masks on its grid."""
+"""Expert segmentations of a series, on its grid."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord
-from ct_assets.ct_nifti.segmentation import UnusableSegmentationError, read_expert
+from ct_assets.ct_nifti.segmentation import ExpertStructure, UnusableSegmentationError, read_expert
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.uid import is_uid
 
 logger = logging.getLogger(__name__)
 
 
-def load_expert_masks(
+def load_expert(
     collection: Collection, store: CollectionFolder, record: CtRecord, source: Path
-) -> dict[str, npt.NDArray[np.bool_]]:
+) -> dict[str, ExpertStructure]:
     """Read the structures that experts segmented in a series.
 
     Parameters
@@ -36,7 +34,7 @@ def load_expert_masks(
     Returns
     -------
     dict
-        Organ, or "lungs", to mask of shape (columns, rows, slices); only what is there.
+        Organ, or "lungs", to what was drawn of it; only what is there.
 
     Notes
     -----
@@ -47,18 +45,18 @@ def load_expert_masks(
         return {}
     filters = [("SeriesInstanceUID", "=", record.series_instance_uid)]
     rows = pq.read_table(store.cohort.cohort, columns=["expert_files"], filters=filters).to_pylist()
-    masks: dict[str, npt.NDArray[np.bool_]] = {}
+    structures: dict[str, ExpertStructure] = {}
     for file in expert_files(source, rows[0]["expert_files"] or []) if rows else []:
         try:
             found = read_expert(file, record, collection.expert.structures, collection.expert.lungs)
         except UnusableSegmentationError as error:
             logger.warning("expert segmentation left out: %s", error)
             continue
-        for name, mask in found.items():
-            if name in masks:
+        for name, structure in found.items():
+            if name in structures:
                 logger.warning("expert segmentation %s: %s left out, another file has drawn it", file, name)
-            masks.setdefault(name, mask)
-    return masks
+            structures.setdefault(name, structure)
+    return structures
 
 
 def expert_files(source: Path, names: Sequence[str]) -> list[Path]:

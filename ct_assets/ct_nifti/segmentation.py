@@ -14,6 +14,7 @@ from pydicom.pixels.utils import iter_pixels
 from ct_assets.collection import Organ
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation_grid import CtGrid, FramePlane, OffGridError
+from ct_assets.dicom.edition import ObjectReference, reference_of
 
 SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 """SOP Class UID of BINARY and FRACTIONAL SEG."""
@@ -28,6 +29,15 @@ Mask = npt.NDArray[np.bool_]
 
 class UnusableSegmentationError(ValueError):
     """A SEG that cannot be read onto the grid of a CT; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class ExpertStructure:
+    """What an expert drew of a structure: a mask, shape (columns, rows, slices), and the segments that it is in."""
+
+    mask: Mask
+    seg: ObjectReference
+    segments: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ def read_seg(path: Path, record: CtRecord) -> npt.NDArray[np.uint8]:
 
 def read_expert(
     path: Path, record: CtRecord, structures: Mapping[Organ, str], lungs: Sequence[str] = ()
-) -> dict[str, Mask]:
+) -> dict[str, ExpertStructure]:
     """Read the segments of an expert that a collection asks for, by SegmentLabel; they may overlap.
 
     Parameters
@@ -92,8 +102,8 @@ def read_expert(
 
     Returns
     -------
-    dict of str to ndarray of bool, shape (columns, rows, slices)
-        A mask for each organ, and `LUNGS`, that the SEG has a segment of; others are absent.
+    dict of str to ExpertStructure
+        Each organ, and `LUNGS`, that the SEG has a segment of, on the grid of ct.nii.gz; others are absent.
 
     Raises
     ------
@@ -114,7 +124,15 @@ def read_expert(
     for frame in _frames(path, dataset, record, segments):
         for name in wanted[frame.segment]:
             masks[name][frame.slice_index] |= frame.mask
-    return {name: np.ascontiguousarray(record.from_dicom(mask)) for name, mask in masks.items()}
+    reference = reference_of(dataset)
+    return {
+        name: ExpertStructure(
+            mask=np.ascontiguousarray(record.from_dicom(mask)),
+            seg=reference,
+            segments=tuple(sorted(number for number, frame_names in wanted.items() if name in frame_names)),
+        )
+        for name, mask in masks.items()
+    }
 
 
 def _read(path: Path) -> pydicom.Dataset:

@@ -4,10 +4,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pydicom
+from highdicom import ContributingEquipment
+from pydicom.sr.codedict import codes
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ct_assets.provenance import Provenance
 from ct_assets.store.atomic import atomic_path
-from ct_assets.store.digest import json_digest
 
 MANUFACTURER = "ct-assets"
 """Manufacturer of everything that we make."""
@@ -123,41 +125,60 @@ def series_number(first: int, provenance: Provenance) -> int:
     return first + (CONFIGURATIONS.index(provenance.configuration) if known else len(CONFIGURATIONS))
 
 
-def software_versions(provenance: Provenance) -> list[str]:
-    """Return the software that made an object, one LO each.
+def software_versions(*software: str) -> tuple[str, ...]:
+    """Return the software that made an object, one LO each, the writers first.
+
+    Parameters
+    ----------
+    *software : str
+        What made its content, such as ``Provenance.software``.
+    """
+    return (
+        *(f"{name} {version(name)}" for name in _WRITERS),
+        *(text[:LONG_STRING_LENGTH] for text in software if text),
+    )
+
+
+def contributing_equipment(provenance: Provenance, description: str) -> list[ContributingEquipment]:
+    """Return the model behind an object as processing equipment (PS3.3 C.12.1, PS3.16 CID 7005).
+
+    highdicom adds the scanner, as the source names it, and itself.
 
     Parameters
     ----------
     provenance : Provenance
-        How its content was made.
+        Which model, and how it was run.
+    description : str
+        What it contributed.
     """
-    return [*(f"{name} {version(name)}" for name in _WRITERS), provenance.software[:LONG_STRING_LENGTH]]
+    if not provenance.weights_digest:
+        return []
+    name, _, release = provenance.software.partition(",")[0].strip().rpartition(" ")
+    return [
+        ContributingEquipment(
+            manufacturer=name or release,
+            purpose_of_reference=codes.DCM.ProcessingEquipment,
+            manufacturer_model_name=provenance.name,
+            software_versions=provenance.software[:LONG_STRING_LENGTH],
+            device_serial_number=provenance.weights_digest[:LONG_STRING_LENGTH],
+            contribution_description=provenance.notice or description,
+        )
+    ]
 
 
-def identity(source_digest: str, provenance: Provenance, *content: str) -> tuple[str, ...]:
-    """Return what determines the bytes of an object, to derive its UIDs from.
-
-    Parameters
-    ----------
-    source_digest : str
-        Digest of the source instances.
-    provenance : Provenance
-        How its content was made.
-    *content : str
-        Digests of the content itself and of everything else that is written.
-    """
-    return (source_digest, json_digest(provenance.model_dump(mode="json")), *software_versions(provenance), *content)
-
-
-def save(dataset: pydicom.Dataset, target: Path) -> None:
+def save(dataset: pydicom.Dataset, target: Path, *, deflate: bool = False) -> None:
     """Write an object atomically as a DICOM file.
 
     Parameters
     ----------
     dataset : Dataset
-        Object with file meta information.
+        Object with file meta information, in Explicit VR Little Endian.
     target : Path
         File to write.
+    deflate : bool, default False
+        Write Deflated Explicit VR Little Endian instead (PS3.5 A.5).
     """
+    if deflate:
+        dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     with atomic_path(target) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)

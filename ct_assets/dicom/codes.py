@@ -1,7 +1,7 @@
 """Coded concepts of the annotations: organs, landmarks, regions and shape features, as in the paper's tables."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,11 +30,17 @@ class OrganCode:
 
 @dataclass(frozen=True)
 class LandmarkCode:
-    """A landmark of body part regression: its anatomy and which part of it (none for the kidney)."""
+    """A landmark of body part regression: its anatomy and which part of it (none for the kidney).
+
+    ``published_site`` and ``published_modifier`` are what the published objects carry; some are no valid SNOMED CT
+    codes.
+    """
 
     name: str
     site: Code
     modifier: Code | None
+    published_site: Code
+    published_modifier: Code | None
 
 
 @dataclass(frozen=True)
@@ -73,16 +79,7 @@ def organ_codes() -> dict[int, OrganCode]:
 @lru_cache
 def landmark_codes() -> dict[str, LandmarkCode]:
     """Return the 35 landmarks by bpreg's name (paper, table S1, with invalid codes corrected)."""
-    return {
-        row["landmark"]: LandmarkCode(
-            name=row["landmark"],
-            site=Code(row["code"], row["scheme"], row["meaning"]),
-            modifier=Code(row["modifier_code"], row["modifier_scheme"], row["modifier_meaning"])
-            if row["modifier_code"]
-            else None,
-        )
-        for row in _rows("landmarks.csv")
-    }
+    return {row["landmark"]: _landmark(row) for row in _rows("landmarks.csv")}
 
 
 @lru_cache
@@ -109,6 +106,20 @@ def feature_codes() -> dict[str, FeatureCode]:
         )
         for row in _rows("shape_features.csv")
     }
+
+
+def _landmark(row: dict[str, str]) -> LandmarkCode:
+    site = Code(row["code"], row["scheme"], row["meaning"])
+    modifier = Code(row["modifier_code"], row["modifier_scheme"], row["modifier_meaning"])
+    return LandmarkCode(
+        name=row["landmark"],
+        site=site,
+        modifier=modifier if modifier.value else None,
+        published_site=replace(site, value=row["published_code"] or site.value),
+        published_modifier=replace(modifier, value=row["published_modifier_code"] or modifier.value)
+        if modifier.value
+        else None,
+    )
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ import pydicom
 from highdicom import SpecificCharacterSetValues
 from pydicom.valuerep import DA, TM
 
+from ct_assets.dicom.edition import ObjectReference, reference_of
 from ct_assets.dicom.series import CtSeries, InconsistentSeriesError
 from ct_assets.dicom.uids import derived_uid
 
@@ -54,18 +55,47 @@ def source_headers(series: CtSeries, sop_instance_uids: Sequence[str]) -> list[p
     InconsistentSeriesError
         If the series lacks one of the instances or its StudyInstanceUID.
     """
-    headers = {instance.sop_instance_uid: instance.header for instance in series.instances}
-    absent = [uid for uid in sop_instance_uids if uid not in headers]
-    if absent:
-        message = (
-            f"series {series.series_instance_uid} lacks {len(absent)} of the instances that ct.json names, "
-            f"first {absent[0]}; materialize ct_nifti again"
-        )
-        raise InconsistentSeriesError(message)
-    if not series.header.get("StudyInstanceUID"):
-        message = f"series {series.series_instance_uid} has no StudyInstanceUID, so nothing can be filed beside it"
-        raise InconsistentSeriesError(message)
-    return [_completed(headers[uid]) for uid in sop_instance_uids]
+    return [_completed(header) for header in _headers(series, sop_instance_uids)]
+
+
+def source_evidence(series: CtSeries, sop_instance_uids: Sequence[str]) -> list[pydicom.Dataset]:
+    """Return what a report says of the instances that it is about: the first header completed, of the others the UIDs.
+
+    Parameters
+    ----------
+    series : CtSeries
+        The series.
+    sop_instance_uids : sequence of str
+        Wanted instances.
+
+    Returns
+    -------
+    list of Dataset
+        In the order asked for.
+
+    Raises
+    ------
+    InconsistentSeriesError
+        If the series lacks one of the instances or its StudyInstanceUID.
+    """
+    first, *others = _headers(series, sop_instance_uids)
+    return [_completed(first), *(as_evidence(reference_of(header)) for header in others)]
+
+
+def as_evidence(reference: ObjectReference) -> pydicom.Dataset:
+    """Return the UIDs of an object as a dataset, which is all that highdicom needs of what a report refers to.
+
+    Parameters
+    ----------
+    reference : ObjectReference
+        The object.
+    """
+    dataset = pydicom.Dataset()
+    dataset.SOPClassUID = reference.sop_class_uid
+    dataset.SOPInstanceUID = reference.sop_instance_uid
+    dataset.SeriesInstanceUID = reference.series_instance_uid
+    dataset.StudyInstanceUID = reference.study_instance_uid
+    return dataset
 
 
 def source_moment(header: pydicom.Dataset) -> tuple[str, str]:
@@ -125,6 +155,21 @@ def set_value(header: pydicom.Dataset, keyword: str, value: object) -> None:
     """
     header.pop(keyword, None)
     setattr(header, keyword, value)
+
+
+def _headers(series: CtSeries, sop_instance_uids: Sequence[str]) -> list[pydicom.Dataset]:
+    headers = {instance.sop_instance_uid: instance.header for instance in series.instances}
+    absent = [uid for uid in sop_instance_uids if uid not in headers]
+    if absent:
+        message = (
+            f"series {series.series_instance_uid} lacks {len(absent)} of the instances that ct.json names, "
+            f"first {absent[0]}; materialize ct_nifti again"
+        )
+        raise InconsistentSeriesError(message)
+    if not series.header.get("StudyInstanceUID"):
+        message = f"series {series.series_instance_uid} has no StudyInstanceUID, so nothing can be filed beside it"
+        raise InconsistentSeriesError(message)
+    return [headers[uid] for uid in sop_instance_uids]
 
 
 def _completed(header: pydicom.Dataset) -> pydicom.Dataset:

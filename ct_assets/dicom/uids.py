@@ -4,7 +4,7 @@ import uuid
 
 from ct_assets.store.digest import combined_digest
 
-IMPLEMENTATION_VERSION = "1"
+IMPLEMENTATION_VERSION = "2"
 """Version of the DICOM writers; raise it when the bytes of an object change for the same input."""
 
 

@@ -1,11 +1,12 @@
 """Asset dicom_seg: one DICOM SEG per model."""
 
+from functools import partial
+
 import dagster as dg
 
-from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.source import source_series
-from ct_assets.dicom_seg.writer import EmptySegmentationError, write_seg
-from ct_assets.organ_seg.record import read_label_map
+from ct_assets.dicom.written import write_objects
+from ct_assets.dicom_seg.writer import plan_segs
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
@@ -29,18 +30,8 @@ def dicom_seg(scope: Scope) -> dg.AssetsDefinition:
         context.log.info("series %s", uid)
         store = series_store.collection(collection.name)
         folder = store.series(uid)
-        record = read_ct_record(folder.ct_record)
-        series = source_series(store, dicom_source.folder(collection), uid)
-        metadata: dict[str, dg.MetadataValue] = {}
-        for model in collection.models:
-            labels, label_map = read_label_map(folder, model)
-            target = folder.seg(model)
-            try:
-                write_seg(series, record, labels, label_map, target)
-                metadata[model] = dg.MetadataValue.path(str(target))
-            except EmptySegmentationError as error:
-                target.unlink(missing_ok=True)
-                metadata[model] = dg.MetadataValue.text(f"none: {error}")
-        return dg.MaterializeResult(metadata=metadata)
+        planned = plan_segs(partial(source_series, store, dicom_source.folder(collection), uid), folder, collection)
+        write_objects(planned, folder.seg_objects)
+        return dg.MaterializeResult(metadata={plan.name: plan.outcome for plan in planned})
 
     return dicom_seg

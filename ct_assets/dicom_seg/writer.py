@@ -1,7 +1,7 @@
 """Label map to DICOM SEG: four described segments, SegmentNumber equal to label, frames tied to their instances."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,25 +15,27 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DSfloat
 
-from ct_assets.ct_nifti.record import CtRecord
+from ct_assets.collection import Collection
+from ct_assets.ct_nifti.record import CtRecord, read_ct_record
 from ct_assets.dicom.authorship import (
     MANUFACTURER,
     algorithm_name,
     algorithm_parameters,
     algorithm_version,
-    identity,
-    save,
+    contributing_equipment,
     segment_algorithm_name,
     series_number,
     software_versions,
     with_notice,
 )
 from ct_assets.dicom.codes import OrganCode, organ_codes
+from ct_assets.dicom.edition import Edition, content_digest
 from ct_assets.dicom.series import CtSeries
 from ct_assets.dicom.source import finish, set_value, source_headers
-from ct_assets.dicom.uids import derived_uid
-from ct_assets.organ_seg.record import LabelMapRecord
+from ct_assets.dicom.written import PlannedObject
+from ct_assets.organ_seg.record import LabelMapRecord, read_label_map
 from ct_assets.provenance import Provenance
+from ct_assets.store.paths import SeriesFolder
 
 SERIES_NUMBER = 42
 """SeriesNumber of the published SEGs; other configurations follow it."""
@@ -42,21 +44,48 @@ _CATEGORY = Code("123037004", "SCT", "Anatomical Structure")
 _NO_SEPARATORS = str.maketrans(",=", "; ")
 
 
-class EmptySegmentationError(ValueError):
-    """A label map without any organ, of which no SEG can be made."""
-
-
-def write_seg(
-    series: CtSeries, record: CtRecord, labels: npt.NDArray[np.uint8], seg_record: LabelMapRecord, target: Path
-) -> None:
-    """Write a label map as a BINARY DICOM SEG, empty frames omitted, atomically; equal input gives equal bytes.
-
-    All four organs are described, with SegmentNumber equal to label; an absent organ has no frame.
+def plan_segs(series: Callable[[], CtSeries], folder: SeriesFolder, collection: Collection) -> list[PlannedObject]:
+    """Plan the SEGs of a series, one per model.
 
     Parameters
     ----------
-    series : CtSeries
-        Source series.
+    series : callable
+        Gives the CT series, when a SEG is written.
+    folder : SeriesFolder
+        The series; its label maps are there.
+    collection : Collection
+        Its models, and whether SEGs are deflated.
+
+    Raises
+    ------
+    FileNotFoundError, RecordError, StaleLabelMapError
+        If a label map has not been made, or not from the CT as it is now.
+    """
+    record = read_ct_record(folder.ct_record)
+    return [
+        plan_seg(series, record, *read_label_map(folder, model), folder.seg(model), deflate=collection.deflate)
+        for model in collection.models
+    ]
+
+
+def plan_seg(
+    series: Callable[[], CtSeries],
+    record: CtRecord,
+    labels: npt.NDArray[np.uint8],
+    seg_record: LabelMapRecord,
+    target: Path,
+    *,
+    deflate: bool = False,
+) -> PlannedObject:
+    """Plan a label map as a BINARY DICOM SEG, empty frames omitted; equal input gives equal bytes.
+
+    All four organs are described, with SegmentNumber equal to label; an absent organ has no frame. Without any organ
+    there is no SEG.
+
+    Parameters
+    ----------
+    series : callable
+        Gives the source series, when the SEG is written.
     record : CtRecord
         ct.json of the series; says which slice is which instance.
     labels : ndarray of uint8, shape (columns, rows, slices)
@@ -65,45 +94,65 @@ def write_seg(
         Which model made the label map, and how.
     target : Path
         File to write.
+    deflate : bool, default False
+        Write Deflated Explicit VR Little Endian.
+
+    Returns
+    -------
+    PlannedObject
+        Writing it raises InconsistentSeriesError if the series lacks instances that ct.json names.
 
     Raises
     ------
-    EmptySegmentationError
-        If no voxel has a label.
     ValueError
         If the label map has another shape than the CT, a label that is no organ, or another series' record.
-    InconsistentSeriesError
-        If the series lacks instances that ct.json names.
     """
     _check(record, labels, seg_record)
-    headers = source_headers(series, [entry.sop_instance_uid for entry in record.slices])
-    _state_slice_spacing(headers, record)
     frames = np.ascontiguousarray(record.to_dicom(labels))
     provenance = seg_record.provenance
-    parts = identity(record.source_digest, provenance, hashlib.sha256(frames.data).hexdigest())
+    return PlannedObject(
+        role="seg",
+        name=provenance.configuration,
+        target=target,
+        content=content_digest(
+            record.source_digest, provenance, hashlib.sha256(frames.data).hexdigest(), "deflated" if deflate else ""
+        ),
+        software=software_versions(provenance.software),
+        build=lambda edition: _build(series(), record, frames, provenance, edition),
+        deflate=deflate,
+        absent=None if frames.any() else "the label map holds no organ",
+    )
+
+
+def _build(
+    series: CtSeries, record: CtRecord, frames: npt.NDArray[np.uint8], provenance: Provenance, edition: Edition
+) -> Segmentation:
+    headers = source_headers(series, [entry.sop_instance_uid for entry in record.slices])
+    _state_slice_spacing(headers, record)
     segmentation = Segmentation(
         source_images=headers,
         pixel_array=frames,
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_described(organ, provenance) for organ in organ_codes().values()],
-        series_instance_uid=derived_uid("seg series", *parts),
+        series_instance_uid=edition.series_instance_uid,
         series_number=series_number(SERIES_NUMBER, provenance),
-        sop_instance_uid=derived_uid("seg instance", *parts),
+        sop_instance_uid=edition.sop_instance_uid,
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=algorithm_name(provenance),
-        software_versions=software_versions(provenance),  # type: ignore[arg-type]  # its hint forgets lists
+        software_versions=list(edition.software),  # type: ignore[arg-type]  # its hint forgets lists
         device_serial_number=provenance.weights_digest[:16],
         content_description=provenance.notice or "Image segmentation",
         content_label="SEGMENTATION",
         series_description=with_notice(f"{algorithm_name(provenance)}_Segmentation", provenance),
         transfer_syntax_uid=ExplicitVRLittleEndian,
         omit_empty_frames=True,
+        contributing_equipment=contributing_equipment(provenance, "Neural network that segmented the organs"),
     )
     segmentation.BodyPartExamined = "CHEST"
     finish(segmentation, series)
-    _organize(segmentation, derived_uid("seg dimensions", *parts))
-    save(segmentation, target)
+    _organize(segmentation, edition.uid("dimensions"))
+    return segmentation
 
 
 def _check(record: CtRecord, labels: npt.NDArray[np.uint8], seg_record: LabelMapRecord) -> None:
@@ -114,9 +163,6 @@ def _check(record: CtRecord, labels: npt.NDArray[np.uint8], seg_record: LabelMap
         message = f"label map is {labels.dtype} {labels.shape}, ct.nii.gz has uint8 {record.shape}"
         raise ValueError(message)
     largest = int(labels.max(initial=0))
-    if largest == 0:
-        message = f"the label map of series {record.series_instance_uid} holds no organ"
-        raise EmptySegmentationError(message)
     if largest > max(organ_codes()):
         message = f"label {largest} is no organ; the organs are 1 to {max(organ_codes())}"
         raise ValueError(message)

@@ -1,22 +1,16 @@
-"""Asset dicom_sr: shape features of each model, landmarks and regions as DICOM SR."""
+"""Asset dicom_sr: shape features of each model and of the expert, landmarks and regions as DICOM SR."""
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
-from ct_assets.bpr_json.record import read_body_part_record
+from ct_assets.ct_nifti.expert import load_expert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.source import source_series
-from ct_assets.dicom_sr.document import EmptyReportError
-from ct_assets.dicom_sr.features import write_features_sr
-from ct_assets.dicom_sr.landmarks import write_landmarks_sr
-from ct_assets.dicom_sr.regions import write_regions_sr
-from ct_assets.organ_seg.record import read_label_map_record
+from ct_assets.dicom.written import write_objects
+from ct_assets.dicom_sr.reports import plan_reports
+from ct_assets.dicom_sr.sign_off import read_sign_offs
 from ct_assets.partitions import Scope
-from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
 
@@ -39,33 +33,11 @@ def dicom_sr(scope: Scope) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         uid = context.partition_key
         context.log.info("series %s", uid)
-        store = series_store.collection(collection.name)
+        store, source = series_store.collection(collection.name), dicom_source.folder(collection)
         folder = store.series(uid)
-        record = read_ct_record(folder.ct_record)
-        series = source_series(store, dicom_source.folder(collection), uid)
-        body_part = read_body_part_record(folder.bpr_record)
-        features, landmarks = SHAPE_FEATURES.read(folder.shape_features), LANDMARKS.read(folder.landmarks)
-        metadata: dict[str, dg.MetadataValue] = {}
-
-        def write(name: str, target: Path, writer: Callable[..., None], *content: Any) -> None:
-            try:
-                writer(series, record, *content, target)
-                metadata[name] = dg.MetadataValue.path(str(target))
-            except EmptyReportError as error:
-                target.unlink(missing_ok=True)
-                metadata[name] = dg.MetadataValue.text(f"none: {error}")
-
-        for model in collection.models:
-            if not folder.seg(model).is_file():
-                folder.features_sr(model).unlink(missing_ok=True)
-                metadata[model] = dg.MetadataValue.text("none: the model found no organ")
-                continue
-            provenance = read_label_map_record(folder.label_map_record(model)).provenance
-            rows = features[features["model"] == model]
-            write(model, folder.features_sr(model), write_features_sr, rows, folder.seg(model), provenance)
-        write("landmarks", folder.landmarks_sr, write_landmarks_sr, landmarks, body_part.provenance)
-        write_regions = partial(write_regions_sr, compatibility=collection.compatibility)
-        write("regions", folder.regions_sr, write_regions, body_part.slice_regions, body_part.provenance)
-        return dg.MaterializeResult(metadata=metadata)
+        expert = load_expert(collection, store, read_ct_record(folder.ct_record), source)
+        planned = plan_reports(partial(source_series, store, source, uid), folder, collection, expert)
+        write_objects(planned, folder.sr_objects, read_sign_offs(folder.sign_offs))
+        return dg.MaterializeResult(metadata={plan.name: plan.outcome for plan in planned})
 
     return dicom_sr

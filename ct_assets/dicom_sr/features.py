@@ -1,6 +1,6 @@
 """Shape features as Enhanced SR: one TID 1411 group per organ that refers to its segment."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,107 +14,123 @@ from highdicom.sr import (
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 
+from ct_assets.collection import EXPERT
 from ct_assets.ct_nifti.record import CtRecord
-from ct_assets.dicom.authorship import algorithm_name, identity, series_number
+from ct_assets.dicom.authorship import algorithm_name, series_number, software_versions
 from ct_assets.dicom.codes import feature_codes, organ_codes
+from ct_assets.dicom.edition import Edition, content_digest
 from ct_assets.dicom.series import CtSeries
-from ct_assets.dicom.source import source_headers
+from ct_assets.dicom.source import as_evidence, source_evidence
+from ct_assets.dicom.written import PlannedObject
 from ct_assets.dicom_sr.document import Report, Software, finding_site, sr_code
+from ct_assets.dicom_sr.segments import SegmentReference
 from ct_assets.provenance import Provenance
 from ct_assets.store.digest import json_digest
 
 SERIES_NUMBER = 1001
-"""SeriesNumber of the published feature reports; other configurations follow it."""
+"""SeriesNumber of the published feature reports; other configurations and the expert follow it."""
+
+EXPERT_DESCRIPTION = "Manual_segmentations_Measurements"
+"""SeriesDescription of the published feature reports of experts' segmentations."""
+
+_COLUMNS = ["label", "feature", "value", "unit", "software"]
 
 
-class MismatchedSegmentationError(ValueError):
-    """A SEG that is not the one the features were measured on; the message names the file."""
+def plan_features_sr(
+    series: Callable[[], CtSeries],
+    record: CtRecord,
+    features: pd.DataFrame,
+    segments: Mapping[int, SegmentReference],
+    provenance: Provenance,
+    target: Path,
+) -> PlannedObject:
+    """Plan the shape features of one model, or of the expert; equal input gives equal bytes.
 
-
-def write_features_sr(
-    series: CtSeries, record: CtRecord, features: pd.DataFrame, seg: Path, provenance: Provenance, target: Path
-) -> None:
-    """Write the shape features of one model; equal input gives equal bytes.
-
-    An organ without any value gets no group; then the report is partial and says which.
+    An organ without any value, or without a segment of its own, gets no group; then the report is partial and says
+    which. Without any group there is no report.
 
     Parameters
     ----------
-    series : CtSeries
-        Source series.
+    series : callable
+        Gives the source series, when the report is written.
     record : CtRecord
         ct.json of the series.
     features : DataFrame
         Rows of the table SHAPE_FEATURES; those of other models are ignored.
-    seg : Path
-        SEG of the same model, to whose segments the groups refer.
+    segments : mapping of int to SegmentReference
+        Label of each organ -> the segment that it was measured on.
     provenance : Provenance
-        How the label map was made.
+        How the segmentation was made; its configuration is the model's name in the table.
     target : Path
         File to write.
 
-    Raises
-    ------
-    EmptyReportError
-        If no organ has a value.
-    MismatchedSegmentationError
-        If the SEG is of another series or does not describe a measured label.
+    Returns
+    -------
+    PlannedObject
+        Writing it raises InconsistentSeriesError if the series lacks instances that ct.json names.
     """
     rows = features[features["model"] == provenance.configuration]
-    measured = rows[rows["value"].notna()]
-    segmentation = _read_seg(seg, record, set(measured["label"].astype(int)))
+    measured = rows[rows["value"].notna() & rows["label"].isin(list(segments))].sort_values("label", kind="stable")
     values = [
         [int(label), str(feature), float(value), str(unit), str(software)]
-        for label, feature, value, unit, software in measured[
-            ["label", "feature", "value", "unit", "software"]
-        ].itertuples(index=False)
+        for label, feature, value, unit, software in measured[_COLUMNS].itertuples(index=False)
     ]
-    report = Report(
+    used = {label: segments[label] for label in sorted(set(measured["label"].astype(int)))}
+    missing = _missing(rows, set(used))
+    observer = str(values[0][4]) if values else ""
+    content = [values, [[label, one.seg.model_dump(), one.number] for label, one in used.items()], missing]
+
+    def build(edition: Edition) -> pydicom.Dataset:
+        ct = series()
+        report = Report(
+            series_description=_description(provenance),
+            series_number=series_number(SERIES_NUMBER, provenance),
+            observer=Software.parse(observer),
+            provenance=provenance,
+            edition=edition,
+            missing=missing,
+        )
+        segs = {one.seg.sop_instance_uid: as_evidence(one.seg) for one in used.values()}
+        evidence = [*source_evidence(ct, [entry.sop_instance_uid for entry in record.slices]), *segs.values()]
+        return report.build(_groups(report, measured, used, record), evidence, ct, EnhancedSR)
+
+    return PlannedObject(
         role="features report",
-        series_description=f"{algorithm_name(provenance)}_Measurements",
-        series_number=series_number(SERIES_NUMBER, provenance),
-        observer=Software.parse(str(values[0][4]) if values else ""),
-        provenance=provenance,
-        identity=identity(record.source_digest, provenance, str(segmentation.SOPInstanceUID), json_digest(values)),
-        missing=_missing(rows),
+        name=provenance.configuration,
+        target=target,
+        content=content_digest(record.source_digest, provenance, json_digest(content)),
+        software=software_versions(*dict.fromkeys((provenance.software, observer))),
+        build=build,
+        names_predecessor=True,
+        absent=None if values else "no organ could be measured",
     )
-    headers = source_headers(series, [entry.sop_instance_uid for entry in record.slices])
-    groups = list(_groups(report, measured, segmentation, record))
-    report.write(groups, [*headers, segmentation], series, EnhancedSR, target)
 
 
-def _read_seg(path: Path, record: CtRecord, labels: set[int]) -> pydicom.Dataset:
-    segmentation = pydicom.dcmread(path, stop_before_pixels=True)
-    referenced = {str(item.SeriesInstanceUID) for item in segmentation.get("ReferencedSeriesSequence", [])}
-    if record.series_instance_uid not in referenced:
-        message = f"{path}: segments another series than {record.series_instance_uid}; materialize dicom_seg again"
-        raise MismatchedSegmentationError(message)
-    undescribed = labels - {int(segment.SegmentNumber) for segment in segmentation.SegmentSequence}
-    if undescribed:
-        message = f"{path}: does not describe the measured segments {sorted(undescribed)}; materialize dicom_seg again"
-        raise MismatchedSegmentationError(message)
-    return segmentation
+def _description(provenance: Provenance) -> str:
+    return EXPERT_DESCRIPTION if provenance.configuration == EXPERT else f"{algorithm_name(provenance)}_Measurements"
 
 
-def _missing(rows: pd.DataFrame) -> str:
-    """Name the organs that have rows but not every value."""
-    organs = [str(organ) for organ, values in rows.groupby("organ")["value"] if values.isna().any()]
-    return f"not measurable: {', '.join(sorted(organs))}" if organs else ""
+def _missing(rows: pd.DataFrame, reported: set[int]) -> str:
+    """Name the organs that have rows but are not reported with every value."""
+    lacking = rows[rows["value"].isna() | ~rows["label"].isin(reported)]
+    organs = sorted(set(lacking["organ"].astype(str)))
+    return f"not measurable: {', '.join(organs)}" if organs else ""
 
 
 def _groups(
-    report: Report, measured: pd.DataFrame, segmentation: pydicom.Dataset, record: CtRecord
+    report: Report, measured: pd.DataFrame, segments: Mapping[int, SegmentReference], record: CtRecord
 ) -> Iterator[VolumetricROIMeasurementsAndQualitativeEvaluations]:
-    for label, rows in measured.sort_values("label", kind="stable").groupby("label"):
+    for label, rows in measured.groupby("label"):
         organ = organ_codes()[int(str(label))]
+        segment = segments[organ.label]
         yield VolumetricROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=TrackingIdentifier(
-                uid=report.tracking_uid(str(label)), identifier=f"Measurements group {label}"
+                uid=report.edition.uid("tracking", str(label)), identifier=f"Measurements group {label}"
             ),
             referenced_segment=ReferencedSegment(
-                sop_class_uid=segmentation.SOPClassUID,
-                sop_instance_uid=segmentation.SOPInstanceUID,
-                segment_number=organ.label,
+                sop_class_uid=segment.seg.sop_class_uid,
+                sop_instance_uid=segment.seg.sop_instance_uid,
+                segment_number=segment.number,
                 source_series=_source_series(record.series_instance_uid),
             ),
             finding_type=sr_code(organ.finding),

@@ -126,8 +126,12 @@ def read_landmarks(path: Path) -> pd.DataFrame:
         If the file is no measurement report.
     """
     names = {
-        (landmark.site.value, landmark.modifier.value if landmark.modifier else None): landmark.name
+        (site.value, modifier.value if modifier else None): landmark.name
         for landmark in landmark_codes().values()
+        for site, modifier in (
+            (landmark.published_site, landmark.published_modifier),
+            (landmark.site, landmark.modifier),
+        )
     }
     rows = [
         {

@@ -1,52 +1,45 @@
 """Body regions as Comprehensive 3D SR: one TID 1501 group per slice that has any."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
-from highdicom.sr import (
-    Comprehensive3DSR,
-    MeasurementsAndQualitativeEvaluations,
-    SourceImageForMeasurementGroup,
-    TrackingIdentifier,
-)
-
+from ct_assets.collection import Compatibility
 from ct_assets.ct_nifti.record import CtRecord
-from ct_assets.dicom.authorship import identity
+from ct_assets.dicom.authorship import software_versions
 from ct_assets.dicom.codes import Code, region_codes
+from ct_assets.dicom.edition import content_digest
 from ct_assets.dicom.series import CtSeries
-from ct_assets.dicom.source import source_headers
-from ct_assets.dicom_sr.document import Report, Software, finding_site
+from ct_assets.dicom.written import PlannedObject
+from ct_assets.dicom_sr.document import finding_site
+from ct_assets.dicom_sr.slice_groups import SliceFindings, SliceReport
 from ct_assets.provenance import Provenance
 from ct_assets.store.digest import json_digest
 
-SERIES_DESCRIPTION = "BPR region annotations"
-"""SeriesDescription of the published region reports, by which queries find them."""
+NAME = "regions"
+"""Name of the region report in sr/objects.json."""
 
-SERIES_NUMBER = 100
-"""SeriesNumber of the published region reports."""
-
-_OBSERVER = "BodyPartRegression"
+REPORT = SliceReport("BPR region annotations", 100, "BodyPartRegression")
+"""The published region reports, by whose description queries find them."""
 
 
-def write_regions_sr(
-    series: CtSeries,
+def plan_regions_sr(
+    series: Callable[[], CtSeries],
     record: CtRecord,
     slice_regions: Sequence[Sequence[str]],
     provenance: Provenance,
     target: Path,
-    compatibility: Literal["corrected", "published"] = "corrected",
-) -> None:
-    """Write the regions of each slice as its Finding Sites; equal input gives equal bytes.
+    compatibility: Compatibility = "corrected",
+) -> PlannedObject:
+    """Plan the regions of each slice as its Finding Sites; equal input gives equal bytes.
 
     Parameters
     ----------
-    series : CtSeries
-        Source series.
+    series : callable
+        Gives the source series, when the report is written.
     record : CtRecord
         ct.json of the series.
     slice_regions : sequence of sequence of str
-        Regions of each slice of ct.nii.gz, by bpreg's names.
+        Regions of each slice of ct.nii.gz, by bpreg's names; without any there is no report.
     provenance : Provenance
         How the slices were scored.
     target : Path
@@ -54,10 +47,13 @@ def write_regions_sr(
     compatibility : {"corrected", "published"}
         Present codes, or those of the published objects.
 
+    Returns
+    -------
+    PlannedObject
+        Writing it raises InconsistentSeriesError if the series lacks instances that ct.json names.
+
     Raises
     ------
-    EmptyReportError
-        If no slice has a region.
     ValueError
         If the regions are not those of as many slices as the CT has.
     KeyError
@@ -67,28 +63,25 @@ def write_regions_sr(
         message = f"regions of {len(slice_regions)} slices given for a CT of {len(record.slices)}"
         raise ValueError(message)
     content = json_digest([sorted(set(regions)) for regions in slice_regions])
-    report = Report(
-        role="regions report",
-        series_description=SERIES_DESCRIPTION,
-        series_number=SERIES_NUMBER,
-        observer=Software(_OBSERVER, Software.parse(provenance.software).version),
-        provenance=provenance,
-        identity=identity(record.source_digest, provenance, content, compatibility),
-    )
-    evidence = source_headers(series, [entry.sop_instance_uid for entry in record.slices])
-    groups = [
-        MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=TrackingIdentifier(
-                uid=report.tracking_uid(str(header.SOPInstanceUID)), identifier=f"Annotations group {index + 1}"
-            ),
-            algorithm_id=report.algorithm(),
-            finding_sites=[finding_site(_code(region, compatibility)) for region in _in_order(regions)],
-            source_images=[SourceImageForMeasurementGroup.from_source_image(header)],
+    findings = [
+        SliceFindings(
+            entry.sop_instance_uid,
+            f"Annotations group {index}",
+            tuple(finding_site(_code(region, compatibility)) for region in _in_order(regions)),
         )
-        for index, (header, regions) in enumerate(zip(evidence, slice_regions, strict=True))
+        for index, (entry, regions) in enumerate(zip(record.slices, slice_regions, strict=True), start=1)
         if regions
     ]
-    report.write(groups, evidence, series, Comprehensive3DSR, target)
+    return PlannedObject(
+        role="regions report",
+        name=NAME,
+        target=target,
+        content=content_digest(record.source_digest, provenance, content, compatibility),
+        software=software_versions(provenance.software),
+        build=lambda edition: REPORT.build(edition, series, record, provenance, findings),
+        names_predecessor=True,
+        absent=None if findings else "no slice has a region",
+    )
 
 
 def _in_order(regions: Sequence[str]) -> list[str]:
@@ -97,6 +90,6 @@ def _in_order(regions: Sequence[str]) -> list[str]:
     return sorted(set(regions), key=lambda region: (known.index(region) if region in known else len(known), region))
 
 
-def _code(region: str, compatibility: Literal["corrected", "published"]) -> Code:
+def _code(region: str, compatibility: Compatibility) -> Code:
     code = region_codes()[region]
     return code.published if compatibility == "published" else code.site

@@ -4,6 +4,7 @@ from functools import partial
 
 import dagster as dg
 
+from ct_assets.collection import EXPERT
 from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.organ_seg.segment import segment
 from ct_assets.partitions import Scope
@@ -31,7 +32,7 @@ def organ_seg(scope: Scope) -> dg.AssetsDefinition:
         context.log.info("series %s", context.partition_key)
         folder = series_store.series(collection.name, context.partition_key)
         demonstration = bool(model_store.card(config.model).get("demonstration", False))
-        folder.remove_other_models(config.configurations)
+        folder.remove_other_models((*config.configurations, EXPERT))
         metadata: dict[str, dg.MetadataValue] = {}
         for configuration in config.configurations:
             weights = model_store.nnunet(config.model, configuration)

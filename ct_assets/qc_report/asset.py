@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ct_assets.ct_nifti.expert import load_expert_masks
+from ct_assets.ct_nifti.expert import load_expert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.partitions import Scope
 from ct_assets.picture.image import data_url
@@ -39,8 +39,9 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
         context.log.info("series %s", uid)
         store = series_store.collection(collection.name)
         folder = store.series(uid)
-        expert = load_expert_masks(collection, store, read_ct_record(folder.ct_record), dicom_source.folder(collection))
-        inputs = load_inputs(folder, collection, expert or None)
+        expert = load_expert(collection, store, read_ct_record(folder.ct_record), dicom_source.folder(collection))
+        masks = {name: structure.mask for name, structure in expert.items()}
+        inputs = load_inputs(folder, collection, masks or None)
         qc = evaluate(inputs)
         QC.write(qc, folder.qc_table)
         write_text(folder.qc_page, series_page(inputs, qc, files_of(folder)))

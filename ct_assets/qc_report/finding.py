@@ -27,10 +27,6 @@ class Rule(StrEnum):
     ORGAN_MISSING = "organ_missing"
 
 
-EXPERT = "expert"
-"""Model name of expert segmentations in the tables of features and metrics."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One row of the QC table, without the series it is about.

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from ct_assets.bpr_json.record import BodyPartRecord
-from ct_assets.collection import ORGANS, Organ, QualityControl
-from ct_assets.qc_report.finding import EXPERT, Finding, Outcome, Rule
+from ct_assets.collection import EXPERT, ORGANS, Organ, QualityControl
+from ct_assets.qc_report.finding import Finding, Outcome, Rule
 from ct_assets.qc_report.metrics import MaskComparison
 
 

@@ -4,8 +4,8 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from ct_assets.collection import ORGANS
-from ct_assets.ct_nifti.expert import load_expert_masks
+from ct_assets.collection import EXPERT, ORGANS
+from ct_assets.ct_nifti.expert import load_expert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.organ_seg.record import read_label_map
 from ct_assets.partitions import Scope
@@ -13,9 +13,6 @@ from ct_assets.shape_features.measure import measure_organs
 from ct_assets.store.tables import SHAPE_FEATURES
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
-
-EXPERT = "expert"
-"""Model name of the expert's segmentation."""
 
 
 def shape_features(scope: Scope) -> dg.AssetsDefinition:
@@ -45,8 +42,8 @@ def shape_features(scope: Scope) -> dg.AssetsDefinition:
             masks = {organ: (label, labels == label) for label, organ in ORGANS.items()}
             digest = label_map.provenance.weights_digest
             tables.append(measure_organs(masks, affine, series_instance_uid=uid, model=model, weights_digest=digest))
-        expert = load_expert_masks(collection, store, record, dicom_source.folder(collection))
-        masks = {organ: (label, expert[organ]) for label, organ in ORGANS.items() if organ in expert}
+        expert = load_expert(collection, store, record, dicom_source.folder(collection))
+        masks = {organ: (label, expert[organ].mask) for label, organ in ORGANS.items() if organ in expert}
         if masks:
             tables.append(measure_organs(masks, affine, series_instance_uid=uid, model=EXPERT, weights_digest=None))
         features = pd.concat(tables, ignore_index=True)

@@ -65,8 +65,13 @@ class SeriesFolder:
         """DICOM SEG of one model."""
         return self.path / "seg" / f"{model}.dcm"
 
+    @property
+    def seg_objects(self) -> Path:
+        """What was written as SEG, or why there is none."""
+        return self.path / "seg" / "objects.json"
+
     def features_sr(self, model: str) -> Path:
-        """DICOM SR with the shape features of one model."""
+        """DICOM SR with the shape features of one model, or of the expert."""
         return self.path / "sr" / f"{model}_features.dcm"
 
     @property
@@ -78,6 +83,16 @@ class SeriesFolder:
     def regions_sr(self) -> Path:
         """DICOM SR with the regions."""
         return self.path / "sr" / "regions.dcm"
+
+    @property
+    def sr_objects(self) -> Path:
+        """What was written as SR, or why there is none."""
+        return self.path / "sr" / "objects.json"
+
+    @property
+    def sign_offs(self) -> Path:
+        """Who answers for the content of which report."""
+        return self.path / "sign_offs.json"
 
     @property
     def qc_table(self) -> Path:

@@ -16,7 +16,8 @@ from ct_assets.ct_nifti.convert import convert
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.dicom.series import CT_IMAGE_STORAGE, CtSeries
 from ct_assets.dicom.uids import derived_uid
-from ct_assets.dicom_seg.writer import write_seg
+from ct_assets.dicom.written import WrittenObject, write_objects
+from ct_assets.dicom_seg.writer import plan_seg
 from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.provenance import Provenance
 from ct_assets.store.paths import SeriesFolder
@@ -99,8 +100,10 @@ class Example:
     labels: npt.NDArray[np.uint8]
     seg_record: LabelMapRecord
 
-    def write(self, target: Path) -> None:
-        write_seg(self.series, self.record, self.labels, self.seg_record, target)
+    def write(self, target: Path, *, deflate: bool = False) -> WrittenObject:
+        """Write the SEG, and its record beside it."""
+        plan = plan_seg(lambda: self.series, self.record, self.labels, self.seg_record, target, deflate=deflate)
+        return write_objects([plan], target.with_suffix(".json"))[plan.name]
 
 
 def demo_provenance(**changes: object) -> Provenance:

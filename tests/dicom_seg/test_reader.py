@@ -175,8 +175,9 @@ def test_expert_segments_by_label_united_and_overlapping(axial: Example, axial_s
     for name, numbers in {"esophagus": [TRACHEA], "heart": [HEART], LUNGS: [ESOPHAGUS, AORTA]}.items():
         expected = np.isin(frames, numbers)
         expected[np.any(expected, axis=(1, 2)), 0, 0] = True
-        np.testing.assert_array_equal(axial.record.to_dicom(masks[name]), expected)
-    assert np.any(masks["heart"] & masks[LUNGS])
+        np.testing.assert_array_equal(axial.record.to_dicom(masks[name].mask), expected)
+        assert masks[name].segments == tuple(numbers)
+    assert np.any(masks["heart"].mask & masks[LUNGS].mask)
 
 
 def test_overlapping_segments_are_no_label_map(axial: Example, axial_seg: Path, tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_reads_the_segs_of_dcmqi(shared_data: Path, tmp_path: Path, images: str,
     folder = shared_data / "real/dcmqi_examples"
     record = convert(sorted((folder / images).glob("*.dcm")), SeriesFolder(tmp_path))
     assert record.fit, record.reasons
-    liver = read_expert(folder / seg, record, {"heart": "Liver"})["heart"]
+    liver = read_expert(folder / seg, record, {"heart": "Liver"})["heart"].mask
     voxels, header = nrrd.read(str(folder / truth))
     to_index = np.linalg.inv(np.asarray(record.affine)) @ np.diag([-1.0, -1.0, 1.0, 1.0])
     points = np.argwhere(voxels) @ np.asarray(header["space directions"]) + header["space origin"]

@@ -11,7 +11,7 @@ from ct_assets.dicom.codes import organ_codes
 from ct_assets.dicom.series import CtInstance, CtSeries, InconsistentSeriesError
 from ct_assets.dicom.source import UNKNOWN_DATE
 from ct_assets.dicom.validators import ValidationOutcome, validate_dicom
-from ct_assets.dicom_seg.writer import EmptySegmentationError, write_seg
+from ct_assets.dicom.written import read_objects
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from tests.dicom_seg.examples import AORTA, TRACHEA, Example, demo_provenance, label_map_by_dcmqi, label_map_record
 
@@ -63,7 +63,7 @@ def test_names_model_and_warns_of_demonstration(axial: Example, axial_seg: Path,
     assert str(dataset.PatientName) == "Doe^Jane"
     real = demo_provenance(demonstration=False, configuration="2d", tta=False)
     record = label_map_record(axial.record, real)
-    write_seg(axial.series, axial.record, axial.labels, record, tmp_path / "real.dcm")
+    dataclasses.replace(axial, seg_record=record).write(tmp_path / "real.dcm")
     dataset = pydicom.dcmread(tmp_path / "real.dcm")
     assert dataset.SeriesDescription == "2d-no_tta_nnU-Net_Segmentation"
     assert dataset.SegmentSequence[0].SegmentAlgorithmName == "2d-no_tta_nnU-Net"
@@ -101,11 +101,15 @@ def test_slices_are_matched_by_instance_and_not_by_rank(axial: Example, axial_se
         np.testing.assert_array_equal(read_seg(path, backwards), turned.labels)
 
 
-def test_no_organ_at_all_is_an_error_of_its_own_and_writes_nothing(axial: Example, tmp_path: Path) -> None:
+def test_no_organ_at_all_gives_no_seg_and_a_recorded_reason(axial: Example, tmp_path: Path) -> None:
+    first = axial.write(tmp_path / "seg.dcm")
     empty = dataclasses.replace(axial, labels=np.zeros_like(axial.labels))
-    with pytest.raises(EmptySegmentationError, match=axial.record.series_instance_uid):
-        empty.write(tmp_path / "seg.dcm")
-    assert list(tmp_path.iterdir()) == []
+    empty.write(tmp_path / "seg.dcm")
+    assert not (tmp_path / "seg.dcm").exists()
+    (written,) = read_objects(tmp_path / "seg.json").values()
+    assert written.absent == "the label map holds no organ"
+    assert first.reference is not None
+    assert written.replaces == (first.reference.sop_instance_uid,)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The SEG and the three reports of a real chest CT, written once and validated once."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ct_assets.collection import Compatibility
 from ct_assets.dicom.codes import feature_codes, landmark_codes, organ_codes
+from ct_assets.dicom.edition import SignOff
+from ct_assets.dicom.series import CtSeries
 from ct_assets.dicom.validators import Validation, validate_report
-from ct_assets.dicom_sr.features import write_features_sr
-from ct_assets.dicom_sr.landmarks import write_landmarks_sr
-from ct_assets.dicom_sr.regions import write_regions_sr
+from ct_assets.dicom.written import PlannedObject, write_objects
+from ct_assets.dicom_sr.features import plan_features_sr
+from ct_assets.dicom_sr.landmarks import plan_landmarks_sr
+from ct_assets.dicom_sr.regions import plan_regions_sr
+from ct_assets.dicom_sr.segments import model_segments
 from ct_assets.provenance import Provenance
 from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES
 from tests.dicom_seg.examples import GEOMETRIES, TRACHEA, Example, demo_provenance, make_example, write_ct
@@ -32,15 +38,29 @@ class Annotated:
     slice_regions: tuple[tuple[str, ...], ...]
     provenance: Provenance
 
-    def write(self, folder: Path) -> dict[str, Path]:
-        """Write the three reports."""
-        paths = {name: folder / f"{name}.dcm" for name in REPORTS}
-        series, record = self.example.series, self.example.record
-        model = self.example.seg_record.provenance
-        write_features_sr(series, record, self.features, self.seg, model, paths["features"])
-        write_landmarks_sr(series, record, self.landmarks, self.provenance, paths["landmarks"])
-        write_regions_sr(series, record, self.slice_regions, self.provenance, paths["regions"])
-        return paths
+    def plans(self, folder: Path, compatibility: Compatibility = "corrected") -> list[PlannedObject]:
+        """Plan the three reports."""
+        record, model = self.example.record, self.example.seg_record.provenance
+        features, landmarks, regions = (folder / f"{name}.dcm" for name in REPORTS)
+        segments = model_segments(self.seg, record)
+        return [
+            plan_features_sr(self.series, record, self.features, segments, model, features),
+            plan_landmarks_sr(self.series, record, self.landmarks, self.provenance, landmarks, compatibility),
+            plan_regions_sr(self.series, record, self.slice_regions, self.provenance, regions, compatibility),
+        ]
+
+    def series(self) -> CtSeries:
+        return self.example.series
+
+    def write(
+        self,
+        folder: Path,
+        compatibility: Compatibility = "corrected",
+        sign_offs: Mapping[str, SignOff] | None = None,
+    ) -> dict[str, Path]:
+        """Write the three reports, and their record beside them."""
+        write_objects(self.plans(folder, compatibility), folder / "objects.json", sign_offs)
+        return {name: folder / f"{name}.dcm" for name in REPORTS}
 
 
 def _features(example: Example) -> pd.DataFrame:

@@ -6,11 +6,10 @@ import pydicom
 import pytest
 
 from ct_assets.dicom.codes import landmark_codes, region_codes
-from ct_assets.dicom_sr.document import EmptyReportError, Software
-from ct_assets.dicom_sr.features import MismatchedSegmentationError, write_features_sr
-from ct_assets.dicom_sr.landmarks import write_landmarks_sr
+from ct_assets.dicom.written import read_objects
+from ct_assets.dicom_sr.document import Software
 from ct_assets.dicom_sr.read import UnusableReportError, read_features, read_landmarks, read_regions
-from ct_assets.dicom_sr.regions import write_regions_sr
+from ct_assets.dicom_sr.segments import MismatchedSegmentationError, model_segments
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from tests.dicom_sr.conftest import OUTSIDE, REPORTS, Annotated
 
@@ -50,15 +49,23 @@ def test_regions_come_back_on_their_slices_without_empty_groups(annotated: Annot
 
 
 def test_published_compatibility_selects_the_published_codes(small: Annotated, tmp_path: Path) -> None:
-    series, record = small.example.series, small.example.record
-    target = tmp_path / "regions.dcm"
-    write_regions_sr(series, record, small.slice_regions, small.provenance, target, compatibility="published")
-    read = read_regions(target)
+    published = small.write(tmp_path / "published", "published")
+    read = read_regions(published["regions"])
     assert dict(zip(read["region"], read["code"], strict=True)) == {
         name: region_codes()[name].published.value for name in ("abdomen", "chest", "shoulder-neck")
     }
-    small.write(tmp_path / "corrected")
-    assert pydicom.dcmread(tmp_path / "corrected/regions.dcm").SOPInstanceUID != pydicom.dcmread(target).SOPInstanceUID
+    located = small.landmarks.assign(located=True, SOPInstanceUID=small.example.record.slices[0].sop_instance_uid)
+    small = dataclasses.replace(small, landmarks=located)
+    everything = small.write(tmp_path / "published", "published")
+    landmarks = read_landmarks(everything["landmarks"])
+    assert set(landmarks["landmark"]) == set(landmark_codes())
+    codes = landmarks.set_index("landmark")[["code", "modifier_code"]]
+    assert codes.loc["pelvis_start"].tolist() == ["8106092008", "42161009"]
+    assert codes.loc["nose"].tolist() == ["45206002", "42161009"]
+    corrected = small.write(tmp_path / "corrected")
+    for name in ("landmarks", "regions"):
+        uids = {str(pydicom.dcmread(paths[name]).SOPInstanceUID) for paths in (corrected, everything)}
+        assert len(uids) == 2
 
 
 @pytest.mark.parametrize(
@@ -114,39 +121,36 @@ def test_equal_input_gives_equal_bytes_and_other_weights_a_new_object(small: Ann
         assert old.SeriesInstanceUID != new.SeriesInstanceUID
 
 
-def test_nothing_to_report_is_an_error_of_its_own_and_writes_nothing(small: Annotated, tmp_path: Path) -> None:
-    series, record = small.example.series, small.example.record
-    model = small.example.seg_record.provenance
-    target = tmp_path / "sr.dcm"
-    with pytest.raises(EmptyReportError, match=record.series_instance_uid):
-        write_features_sr(series, record, small.features.assign(value=None), small.seg, model, target)
-    with pytest.raises(EmptyReportError):
-        write_landmarks_sr(series, record, small.landmarks.assign(located=False), small.provenance, target)
-    with pytest.raises(EmptyReportError):
-        write_regions_sr(series, record, [()] * len(record.slices), small.provenance, target)
-    assert list(tmp_path.iterdir()) == []
+def test_nothing_to_report_gives_no_file_and_a_recorded_reason(small: Annotated, tmp_path: Path) -> None:
+    before = small.write(tmp_path)
+    nothing = dataclasses.replace(
+        small,
+        features=small.features.assign(value=None),
+        landmarks=small.landmarks.assign(located=False),
+        slice_regions=((),) * len(small.slice_regions),
+    )
+    nothing.write(tmp_path)
+    assert not any(path.exists() for path in before.values())
+    assert {name: report.absent for name, report in read_objects(tmp_path / "objects.json").items()} == {
+        "3d_fullres": "no organ could be measured",
+        "landmarks": "no landmark is located",
+        "regions": "no slice has a region",
+    }
 
 
 def test_complete_when_every_value_is_there(small: Annotated, tmp_path: Path) -> None:
-    model = small.example.seg_record.provenance
-    features = small.features.assign(value=1.0)
-    write_features_sr(small.example.series, small.example.record, features, small.seg, model, tmp_path / "sr.dcm")
-    assert pydicom.dcmread(tmp_path / "sr.dcm").CompletionFlag == "COMPLETE"
+    paths = dataclasses.replace(small, features=small.features.assign(value=1.0)).write(tmp_path)
+    assert pydicom.dcmread(paths["features"]).CompletionFlag == "COMPLETE"
 
 
-def test_a_seg_of_another_series_is_refused(small: Annotated, annotated: Annotated, tmp_path: Path) -> None:
-    model = small.example.seg_record.provenance
+def test_a_seg_of_another_series_is_refused(small: Annotated, annotated: Annotated) -> None:
     with pytest.raises(MismatchedSegmentationError, match=r"seg\.dcm: segments another series"):
-        write_features_sr(
-            small.example.series, small.example.record, small.features, annotated.seg, model, tmp_path / "sr.dcm"
-        )
+        model_segments(annotated.seg, small.example.record)
 
 
 def test_regions_of_another_number_of_slices_are_refused(small: Annotated, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="regions of 1 slices given for a CT of 12"):
-        write_regions_sr(
-            small.example.series, small.example.record, [("chest",)], small.provenance, tmp_path / "sr.dcm"
-        )
+        dataclasses.replace(small, slice_regions=(("chest",),)).plans(tmp_path)
 
 
 def test_reads_the_reports_of_others(shared_data: Path) -> None:

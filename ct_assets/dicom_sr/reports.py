@@ -1,0 +1,67 @@
+"""All reports of a series as its tables give them now."""
+
+from collections.abc import Callable, Mapping
+
+from ct_assets.bpr_json.record import read_body_part_record
+from ct_assets.collection import EXPERT, Collection
+from ct_assets.ct_nifti.record import read_ct_record
+from ct_assets.ct_nifti.segmentation import ExpertStructure
+from ct_assets.dicom.series import CtSeries
+from ct_assets.dicom.written import PlannedObject
+from ct_assets.dicom_sr.features import plan_features_sr
+from ct_assets.dicom_sr.landmarks import plan_landmarks_sr
+from ct_assets.dicom_sr.regions import plan_regions_sr
+from ct_assets.dicom_sr.segments import expert_segments, model_segments
+from ct_assets.organ_seg.record import read_label_map_record
+from ct_assets.provenance import Provenance
+from ct_assets.store.paths import SeriesFolder
+from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES
+
+_EXPERT_PROVENANCE = Provenance(
+    name="manual segmentation", configuration=EXPERT, weights_digest="", software="", demonstration=False
+)
+
+
+def plan_reports(
+    series: Callable[[], CtSeries],
+    folder: SeriesFolder,
+    collection: Collection,
+    expert: Mapping[str, ExpertStructure],
+) -> list[PlannedObject]:
+    """Plan the reports of a series: shape features of each model and of the expert, landmarks, regions.
+
+    Parameters
+    ----------
+    series : callable
+        Gives the CT series, when a report is written.
+    folder : SeriesFolder
+        The series; its SEGs are there.
+    collection : Collection
+        Its models and compatibility.
+    expert : mapping of str to ExpertStructure
+        What an expert drew in it; none: no report of it.
+
+    Raises
+    ------
+    FileNotFoundError, RecordError, ValueError
+        If an earlier asset has not been materialized, or is damaged or of another version.
+    MismatchedSegmentationError
+        If a SEG is not the one of this series.
+    """
+    record = read_ct_record(folder.ct_record)
+    features, landmarks = SHAPE_FEATURES.read(folder.shape_features), LANDMARKS.read(folder.landmarks)
+    body_part = read_body_part_record(folder.bpr_record)
+    planned = []
+    for model in collection.models:
+        provenance = read_label_map_record(folder.label_map_record(model)).provenance
+        segments = model_segments(folder.seg(model), record) if folder.seg(model).is_file() else {}
+        planned.append(plan_features_sr(series, record, features, segments, provenance, folder.features_sr(model)))
+    measured = features[features["model"] == EXPERT]
+    if expert or len(measured):
+        target, segments = folder.features_sr(EXPERT), expert_segments(expert)
+        planned.append(plan_features_sr(series, record, measured, segments, _EXPERT_PROVENANCE, target))
+    scored, compatibility = body_part.provenance, collection.compatibility
+    planned.append(plan_landmarks_sr(series, record, landmarks, scored, folder.landmarks_sr, compatibility))
+    regions = body_part.slice_regions
+    planned.append(plan_regions_sr(series, record, regions, scored, folder.regions_sr, compatibility))
+    return planned

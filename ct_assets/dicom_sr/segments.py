@@ -1,0 +1,69 @@
+"""The segments that organs were measured on: of our SEGs by label, of an expert's by structure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+
+from ct_assets.collection import ORGANS
+from ct_assets.ct_nifti.record import CtRecord
+from ct_assets.ct_nifti.segmentation import ExpertStructure
+from ct_assets.dicom.edition import ObjectReference, reference_of
+
+
+class MismatchedSegmentationError(ValueError):
+    """A SEG that is not the one the features were measured on; the message names the file."""
+
+
+@dataclass(frozen=True)
+class SegmentReference:
+    """One segment of a SEG."""
+
+    seg: ObjectReference
+    number: int
+
+
+def model_segments(path: Path, record: CtRecord) -> dict[int, SegmentReference]:
+    """Return the segments of a SEG of ours by label.
+
+    Parameters
+    ----------
+    path : Path
+        SEG file.
+    record : CtRecord
+        ct.json of the series that it should segment.
+
+    Raises
+    ------
+    MismatchedSegmentationError
+        If the SEG is of another series or does not describe every organ.
+    """
+    segmentation = pydicom.dcmread(path, stop_before_pixels=True)
+    referenced = {str(item.SeriesInstanceUID) for item in segmentation.get("ReferencedSeriesSequence", [])}
+    if record.series_instance_uid not in referenced:
+        message = f"{path}: segments another series than {record.series_instance_uid}; materialize dicom_seg again"
+        raise MismatchedSegmentationError(message)
+    numbers = {int(segment.SegmentNumber) for segment in segmentation.SegmentSequence}
+    undescribed = set(ORGANS) - numbers
+    if undescribed:
+        message = f"{path}: does not describe the segments {sorted(undescribed)}; materialize dicom_seg again"
+        raise MismatchedSegmentationError(message)
+    reference = reference_of(segmentation)
+    return {number: SegmentReference(reference, number) for number in sorted(numbers)}
+
+
+def expert_segments(structures: Mapping[str, ExpertStructure]) -> dict[int, SegmentReference]:
+    """Return the segments of an expert by the label of the organ.
+
+    Parameters
+    ----------
+    structures : mapping of str to ExpertStructure
+        What an expert drew, by organ. One that is spread over several segments has no segment that a group could
+        refer to (TID 1411 takes one), and is left out.
+    """
+    return {
+        label: SegmentReference(structures[organ].seg, structures[organ].segments[0])
+        for label, organ in ORGANS.items()
+        if organ in structures and len(structures[organ].segments) == 1
+    }
