@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +27,13 @@ from ct_assets.ct_nifti.segmentation import read_seg
 from ct_assets.ct_nifti.volume import load_label_map
 from ct_assets.dicom.codes import feature_codes, organ_codes
 from ct_assets.dicom.series import CtSeries
-from ct_assets.dicom_seg.writer import write_seg
-from ct_assets.dicom_sr.features import write_features_sr
-from ct_assets.dicom_sr.landmarks import write_landmarks_sr
+from ct_assets.dicom.written import PlannedObject, write_objects
+from ct_assets.dicom_seg.writer import plan_seg
+from ct_assets.dicom_sr.features import plan_features_sr
+from ct_assets.dicom_sr.landmarks import plan_landmarks_sr
 from ct_assets.dicom_sr.read import read_features
-from ct_assets.dicom_sr.regions import write_regions_sr
+from ct_assets.dicom_sr.regions import plan_regions_sr
+from ct_assets.dicom_sr.segments import model_segments
 
 CORES = 2
 SLICES = 200
@@ -74,7 +76,8 @@ def _seg(scan: Scan, series: CtSeries, folder: Path) -> Figures:
     metadata = dcmqi.write_seg_metadata(folder / "seg.json")
 
     def ours(source: CtSeries, target: Path, *, deflate: bool = False) -> None:
-        write_seg(source, scan.record, load_label_map(scan.label_map), scan.seg_record, target, deflate=deflate)
+        labels = load_label_map(scan.label_map)
+        _write(plan_seg(lambda: source, scan.record, labels, scan.seg_record, target, deflate=deflate))
 
     def peer(target: Path, *more: object) -> float:
         arguments = dcmqi.seg_arguments(nrrd, scan.files[0].parent, metadata, target)
@@ -99,6 +102,11 @@ def _seg(scan: Scan, series: CtSeries, folder: Path) -> Figures:
     }
 
 
+def _write(plan: PlannedObject) -> None:
+    """Write one object with its record, as its asset does with all of a series."""
+    write_objects([plan], plan.target.with_suffix(".json"))
+
+
 def _checked(path: Path, scan: Scan) -> Path:
     if not np.array_equal(read_seg(path, scan.record), load_label_map(scan.label_map)):
         sys.exit(f"{path} does not hold the label map")
@@ -116,22 +124,23 @@ def _sr(scan: Scan, series: CtSeries, folder: Path) -> Figures:
     peer = dcmqi.sr_arguments(scan.files[0].parent, peer_seg, metadata, folder / "dcmqi_sr.dcm")
 
     def ours(source: CtSeries) -> None:
-        write_features_sr(source, scan.record, table, seg, scan.seg_record.provenance, folder / "features.dcm")
+        segments, model = model_segments(seg, scan.record), scan.seg_record.provenance
+        _write(plan_features_sr(lambda: source, scan.record, table, segments, model, folder / "features.dcm"))
+
+    def landmarks_report() -> None:
+        _write(plan_landmarks_sr(lambda: series, scan.record, places, scores, folder / "landmarks.dcm"))
+
+    def regions_report(source: CtSeries, of: Scan, regions: Sequence[Sequence[str]]) -> None:
+        _write(plan_regions_sr(lambda: source, of.record, regions, scores, folder / "regions.dcm"))
 
     seconds = _in_turn(
         {
             "features SR, ours": _own(lambda: ours(series)),
             "features SR, ours, with reading the headers": _own(lambda: ours(CtSeries.read(scan.files))),
             f"features SR, dcmqi {dcmqi.version()}": lambda: dcmqi.cpu_seconds("tid1500writer", *peer),
-            f"landmarks SR, {SLICES} groups, ours": _own(
-                lambda: write_landmarks_sr(series, scan.record, places, scores, folder / "landmarks.dcm")
-            ),
-            f"regions SR, {SLICES} groups, ours": _own(
-                lambda: write_regions_sr(series, scan.record, regions, scores, folder / "regions.dcm")
-            ),
-            f"regions SR, {LONG_SLICES} groups, ours": _own(
-                lambda: write_regions_sr(long_series, long.record, long_regions, scores, folder / "long.dcm")
-            ),
+            f"landmarks SR, {SLICES} groups, ours": _own(landmarks_report),
+            f"regions SR, {SLICES} groups, ours": _own(lambda: regions_report(series, scan, regions)),
+            f"regions SR, {LONG_SLICES} groups, ours": _own(lambda: regions_report(long_series, long, long_regions)),
         }
     )
     _compare_values(folder / "features.dcm", folder / "dcmqi_sr.dcm")

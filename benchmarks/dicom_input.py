@@ -17,7 +17,6 @@ from ct_assets.dicom.codes import feature_codes, landmark_codes, organ_codes
 from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.provenance import Provenance
 from ct_assets.store.paths import SeriesFolder
-from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES
 
 MODEL = "3d_fullres"
 SPACING_MM = (0.976562, 0.976562, 2.5)
@@ -107,7 +106,7 @@ def features(record: CtRecord) -> pd.DataFrame:
         for label, organ in organ_codes().items()
         for rank, (name, code) in enumerate(feature_codes().items())
     ]
-    return pd.DataFrame(rows)[list(SHAPE_FEATURES.columns)]
+    return pd.DataFrame(rows)
 
 
 def landmarks(record: CtRecord) -> pd.DataFrame:
@@ -126,7 +125,7 @@ def landmarks(record: CtRecord) -> pd.DataFrame:
         }
         for index, (entry, (name, code)) in enumerate(zip(record.slices, cycle(landmark_codes().items()), strict=False))
     ]
-    return pd.DataFrame(rows)[list(LANDMARKS.columns)]
+    return pd.DataFrame(rows)
 
 
 def slice_regions(record: CtRecord) -> list[tuple[str, ...]]:

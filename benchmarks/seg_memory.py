@@ -30,13 +30,16 @@ def ours(folder: Path) -> int:
     from benchmarks.dicom_input import Scan
     from ct_assets.ct_nifti.volume import load_label_map
     from ct_assets.dicom.series import CtSeries
-    from ct_assets.dicom_seg.writer import write_seg
+    from ct_assets.dicom.written import write_objects
+    from ct_assets.dicom_seg.writer import plan_seg
 
     scan = Scan.open(folder)
     series = CtSeries.read(scan.files)
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of reading the headers
-    write_seg(series, scan.record, load_label_map(scan.label_map), scan.seg_record, folder / "memory.dcm")
+    labels = load_label_map(scan.label_map)
+    plan = plan_seg(lambda: series, scan.record, labels, scan.seg_record, folder / "memory.dcm")
+    write_objects([plan], plan.target.with_suffix(".json"))
     return _status("VmHWM") - before
 
 
