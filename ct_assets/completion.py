@@ -7,6 +7,7 @@ from typing import Literal
 from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord
+from ct_assets.dicom.written import ObjectsRecord
 from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.store.digest import json_digest
 from ct_assets.store.paths import SeriesFolder
@@ -15,7 +16,7 @@ from ct_assets.store.tables import LANDMARKS, QC, REGIONS, SHAPE_FEATURES
 from resources.model_store import ModelStore
 
 _TABLES = (LANDMARKS, REGIONS, SHAPE_FEATURES, QC)
-_RECORDS = (CtRecord, LabelMapRecord, BodyPartRecord)
+_RECORDS = (CtRecord, LabelMapRecord, BodyPartRecord, ObjectsRecord)
 _NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence"}
 
 

@@ -30,9 +30,11 @@ SERIES_FILES = [
     "qc.parquet",
     "regions.parquet",
     "seg/3d_fullres.dcm",
+    "seg/objects.json",
     "shape_features.parquet",
     "sr/3d_fullres_features.dcm",
     "sr/landmarks.dcm",
+    "sr/objects.json",
     "sr/regions.dcm",
 ]
 """Every file of a series in the design's table, for one model."""

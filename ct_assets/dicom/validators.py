@@ -3,9 +3,17 @@
 import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 PIXELMED_JAR = Path("/usr/share/java/pixelmed.jar")
 """Where Debian's libpixelmed-java puts PixelMed."""
@@ -38,7 +46,7 @@ class Validation:
 
 
 def validate_dicom(path: Path, timeout: float = DEFAULT_TIMEOUT) -> Validation:
-    """Check an object against its IOD with ``dciodvfy -new``.
+    """Check an object against its IOD with ``dciodvfy -new``; it cannot read deflated files, so it gets them inflated.
 
     Parameters
     ----------
@@ -61,7 +69,8 @@ def validate_dicom(path: Path, timeout: float = DEFAULT_TIMEOUT) -> Validation:
     _require(path)
     if shutil.which(validator) is None:
         return Validation(validator, ValidationOutcome.NOT_INSTALLED)
-    status, lines = _run([validator, "-new", str(path)], timeout)
+    with _inflated(path) as readable:
+        status, lines = _run([validator, "-new", str(readable)], timeout)
     errors = _starting_with(lines, "Error")
     if status != 0 and not errors:
         errors = (f"{validator} ended with status {status}", *lines[-3:])
@@ -102,6 +111,23 @@ def validate_report(path: Path, timeout: float = DEFAULT_TIMEOUT) -> Validation:
         absent = ", ".join(missing) or "nothing"
         errors = (*errors, f"{validator} ended with status {status}, absent from its output: {absent}", *lines[-3:])
     return _verdict(validator, errors, _starting_with(lines, "Warning"))
+
+
+@contextmanager
+def _inflated(path: Path) -> Iterator[Path]:
+    """Give the file, or its twin in Explicit VR Little Endian if it is deflated."""
+    try:
+        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+    except (InvalidDicomError, OSError, EOFError):
+        syntax = None
+    if syntax != DeflatedExplicitVRLittleEndian:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch:
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.save_as(Path(scratch) / path.name, enforce_file_format=True)
+        yield Path(scratch) / path.name
 
 
 def _verdict(validator: str, errors: tuple[str, ...], warnings: tuple[str, ...]) -> Validation:

@@ -1,7 +1,8 @@
-"""Check of dicom_sr: what the SRs say is what the tables say."""
+"""Checks of dicom_sr: what the SRs say is what the tables say, and dciodvfy accepts them."""
 
 import dagster as dg
 
+from ct_assets.dicom_seg.checks import dciodvfy_check
 from ct_assets.dicom_sr.compare import differences
 from ct_assets.partitions import Scope
 from resources.series_store import SeriesStore
@@ -21,4 +22,4 @@ def dicom_sr_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         problems = differences(series_store.series(collection.name, context.partition_key), collection.models)
         return dg.AssetCheckResult(passed=not problems, metadata={"problems": "; ".join(problems) or "none"})
 
-    return [sr_reads_back]
+    return [sr_reads_back, dciodvfy_check(scope, "dicom_sr", "sr_dciodvfy", lambda folder: folder.sr_objects)]

@@ -36,6 +36,10 @@ EXPERT_DESCRIPTION = "Manual_segmentations_Measurements"
 _COLUMNS = ["label", "feature", "value", "unit", "software"]
 
 
+class StaleFeaturesError(ValueError):
+    """Features that were measured on another segmentation than there is now."""
+
+
 def plan_features_sr(
     series: Callable[[], CtSeries],
     record: CtRecord,
@@ -68,9 +72,20 @@ def plan_features_sr(
     -------
     PlannedObject
         Writing it raises InconsistentSeriesError if the series lacks instances that ct.json names.
+
+    Raises
+    ------
+    StaleFeaturesError
+        If the features were measured on another segmentation than that of their segment.
     """
     rows = features[features["model"] == provenance.configuration]
     measured = rows[rows["value"].notna() & rows["label"].isin(list(segments))].sort_values("label", kind="stable")
+    if not measured["segmentation"].eq(measured["label"].map(lambda label: segments[label].segmentation)).all():
+        message = (
+            f"series {record.series_instance_uid}: the shape features of {provenance.configuration} were measured on "
+            "another segmentation than there is now; materialize shape_features again"
+        )
+        raise StaleFeaturesError(message)
     values = [
         [int(label), str(feature), float(value), str(unit), str(software)]
         for label, feature, value, unit, software in measured[_COLUMNS].itertuples(index=False)

@@ -45,17 +45,21 @@ def plan_reports(
     ------
     FileNotFoundError, RecordError, ValueError
         If an earlier asset has not been materialized, or is damaged or of another version.
-    MismatchedSegmentationError
-        If a SEG is not the one of this series.
+    MismatchedSegmentationError, StaleFeaturesError
+        If a SEG is not the one of this series, or not the one that the features were measured on.
     """
     record = read_ct_record(folder.ct_record)
     features, landmarks = SHAPE_FEATURES.read(folder.shape_features), LANDMARKS.read(folder.landmarks)
     body_part = read_body_part_record(folder.bpr_record)
     planned = []
     for model in collection.models:
-        provenance = read_label_map_record(folder.label_map_record(model)).provenance
-        segments = model_segments(folder.seg(model), record) if folder.seg(model).is_file() else {}
-        planned.append(plan_features_sr(series, record, features, segments, provenance, folder.features_sr(model)))
+        made, seg, target = (
+            read_label_map_record(folder.label_map_record(model)),
+            folder.seg(model),
+            folder.features_sr(model),
+        )
+        segments = model_segments(seg, record, made.label_map_digest) if seg.is_file() else {}
+        planned.append(plan_features_sr(series, record, features, segments, made.provenance, target))
     measured = features[features["model"] == EXPERT]
     if expert or len(measured):
         target, segments = folder.features_sr(EXPERT), expert_segments(expert)

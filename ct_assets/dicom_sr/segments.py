@@ -18,13 +18,14 @@ class MismatchedSegmentationError(ValueError):
 
 @dataclass(frozen=True)
 class SegmentReference:
-    """One segment of a SEG."""
+    """One segment of a SEG; ``segmentation`` is how the table of features names what was measured."""
 
     seg: ObjectReference
     number: int
+    segmentation: str
 
 
-def model_segments(path: Path, record: CtRecord) -> dict[int, SegmentReference]:
+def model_segments(path: Path, record: CtRecord, label_map_digest: str) -> dict[int, SegmentReference]:
     """Return the segments of a SEG of ours by label.
 
     Parameters
@@ -33,6 +34,8 @@ def model_segments(path: Path, record: CtRecord) -> dict[int, SegmentReference]:
         SEG file.
     record : CtRecord
         ct.json of the series that it should segment.
+    label_map_digest : str
+        SHA-256 of the label map that it was made from.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def model_segments(path: Path, record: CtRecord) -> dict[int, SegmentReference]:
         message = f"{path}: does not describe the segments {sorted(undescribed)}; materialize dicom_seg again"
         raise MismatchedSegmentationError(message)
     reference = reference_of(segmentation)
-    return {number: SegmentReference(reference, number) for number in sorted(numbers)}
+    return {number: SegmentReference(reference, number, label_map_digest) for number in sorted(numbers)}
 
 
 def expert_segments(structures: Mapping[str, ExpertStructure]) -> dict[int, SegmentReference]:
@@ -62,8 +65,9 @@ def expert_segments(structures: Mapping[str, ExpertStructure]) -> dict[int, Segm
         What an expert drew, by organ. One that is spread over several segments has no segment that a group could
         refer to (TID 1411 takes one), and is left out.
     """
+    drawn = {label: structures[organ] for label, organ in ORGANS.items() if organ in structures}
     return {
-        label: SegmentReference(structures[organ].seg, structures[organ].segments[0])
-        for label, organ in ORGANS.items()
-        if organ in structures and len(structures[organ].segments) == 1
+        label: SegmentReference(structure.seg, structure.segments[0], structure.seg.sop_instance_uid)
+        for label, structure in drawn.items()
+        if len(structure.segments) == 1
     }

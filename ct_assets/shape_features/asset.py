@@ -9,7 +9,7 @@ from ct_assets.ct_nifti.expert import load_expert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.organ_seg.record import read_label_map
 from ct_assets.partitions import Scope
-from ct_assets.shape_features.measure import measure_organs
+from ct_assets.shape_features.measure import OrganMask, measure_organs
 from ct_assets.store.tables import SHAPE_FEATURES
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
@@ -39,11 +39,16 @@ def shape_features(scope: Scope) -> dg.AssetsDefinition:
         tables = []
         for model in collection.models:
             labels, label_map = read_label_map(folder, model)
-            masks = {organ: (label, labels == label) for label, organ in ORGANS.items()}
+            made = label_map.label_map_digest
+            masks = {organ: OrganMask(label, labels == label, made) for label, organ in ORGANS.items()}
             digest = label_map.provenance.weights_digest
             tables.append(measure_organs(masks, affine, series_instance_uid=uid, model=model, weights_digest=digest))
         expert = load_expert(collection, store, record, dicom_source.folder(collection))
-        masks = {organ: (label, expert[organ].mask) for label, organ in ORGANS.items() if organ in expert}
+        masks = {
+            organ: OrganMask(label, expert[organ].mask, expert[organ].seg.sop_instance_uid)
+            for label, organ in ORGANS.items()
+            if organ in expert
+        }
         if masks:
             tables.append(measure_organs(masks, affine, series_instance_uid=uid, model=EXPERT, weights_digest=None))
         features = pd.concat(tables, ignore_index=True)

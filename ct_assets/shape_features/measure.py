@@ -5,6 +5,7 @@ import importlib.metadata
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,17 @@ ORGAN_MISSING = "no voxel has this label"
 """Reason of the null values of an organ that was not found."""
 
 
+@dataclass(frozen=True)
+class OrganMask:
+    """Voxels of an organ, shape (columns, rows, slices), its label, and what identifies the segmentation it is from."""
+
+    label: int
+    mask: npt.NDArray[np.bool_]
+    segmentation: str
+
+
 def measure_organs(
-    masks: Mapping[Organ, tuple[int, npt.NDArray[np.bool_]]],
+    masks: Mapping[Organ, OrganMask],
     affine: npt.NDArray[np.float64],
     *,
     series_instance_uid: str,
@@ -34,8 +44,8 @@ def measure_organs(
 
     Parameters
     ----------
-    masks : mapping
-        Organ -> (label, mask of shape (columns, rows, slices)).
+    masks : mapping of organ to OrganMask
+        What to measure.
     affine : ndarray of shape (4, 4)
         Index to RAS, mm.
     series_instance_uid : str
@@ -52,20 +62,21 @@ def measure_organs(
     """
     software = f"pyradiomics {importlib.metadata.version('pyradiomics')}"
     rows = []
-    for organ, (label, mask) in masks.items():
-        values, reason = _measure(mask, affine)
+    for organ, drawn in masks.items():
+        values, reason = _measure(drawn.mask, affine)
         for name, code in feature_codes().items():
             rows.append(
                 {
                     "SeriesInstanceUID": series_instance_uid,
                     "model": model,
-                    "label": label,
+                    "label": drawn.label,
                     "organ": organ,
                     "feature": name,
                     "value": values.get(name, np.nan),
                     "unit": code.unit.value,
                     "code": code.quantity.value,
                     "reason": reason,
+                    "segmentation": drawn.segmentation,
                     "weights_digest": weights_digest,
                     "software": software,
                 }

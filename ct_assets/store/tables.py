@@ -237,7 +237,7 @@ REGIONS = Table(
 
 SHAPE_FEATURES = Table(
     "shape_features",
-    1,
+    2,
     {
         "SeriesInstanceUID": _TEXT,
         "model": _TEXT,
@@ -248,12 +248,14 @@ SHAPE_FEATURES = Table(
         "unit": _TEXT,
         "code": _TEXT,
         "reason": _TEXT,
+        "segmentation": _TEXT,
         "weights_digest": _TEXT,
         "software": _TEXT,
     },
 )
 """One row per model, organ and feature. `value` is null with a `reason` where the organ cannot be measured.
-`code`: IBSI; `unit`: UCUM; `software`: what measured it."""
+`code`: IBSI; `unit`: UCUM; `segmentation`: what was measured, the SHA-256 of the label map or the SOPInstanceUID of the
+expert's SEG; `software`: what measured it."""
 
 QC = Table(
     "qc",

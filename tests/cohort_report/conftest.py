@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ct_assets.collection import Collection
-from ct_assets.qc_report.finding import EXPERT
+from ct_assets.collection import EXPERT, Collection
 from ct_assets.qc_report.rules import judge
 from ct_assets.store.tables import QC
 

@@ -42,7 +42,7 @@ class Annotated:
         """Plan the three reports."""
         record, model = self.example.record, self.example.seg_record.provenance
         features, landmarks, regions = (folder / f"{name}.dcm" for name in REPORTS)
-        segments = model_segments(self.seg, record)
+        segments = model_segments(self.seg, record, self.example.seg_record.label_map_digest)
         return [
             plan_features_sr(self.series, record, self.features, segments, model, features),
             plan_landmarks_sr(self.series, record, self.landmarks, self.provenance, landmarks, compatibility),
@@ -77,6 +77,7 @@ def _features(example: Example) -> pd.DataFrame:
             "unit": code.unit.value,
             "code": code.quantity.value,
             "reason": "absent" if label == TRACHEA else None,
+            "segmentation": example.seg_record.label_map_digest,
             "weights_digest": provenance.weights_digest,
             "software": "pyradiomics 3.0.1",
         }

@@ -145,7 +145,7 @@ def test_complete_when_every_value_is_there(small: Annotated, tmp_path: Path) ->
 
 def test_a_seg_of_another_series_is_refused(small: Annotated, annotated: Annotated) -> None:
     with pytest.raises(MismatchedSegmentationError, match=r"seg\.dcm: segments another series"):
-        model_segments(annotated.seg, small.example.record)
+        model_segments(annotated.seg, small.example.record, "")
 
 
 def test_regions_of_another_number_of_slices_are_refused(small: Annotated, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def feature_rows(model: str, organs: dict[str, float | None]) -> pd.DataFrame:
             "unit": "1",
             "code": "QCFX",
             "reason": "empty segmentation" if value is None else None,
+            "segmentation": "cd" * 32,
             "weights_digest": "0" * 64,
             "software": "test",
         }

@@ -7,13 +7,17 @@ import pandas as pd
 import pytest
 
 from ct_assets.dicom.codes import feature_codes
-from ct_assets.shape_features.measure import ORGAN_MISSING, measure_organs
+from ct_assets.shape_features.measure import ORGAN_MISSING, OrganMask, measure_organs
 
 
 def _measure(mask, spacing):
     affine = np.diag([*spacing, 1.0])
     frame = measure_organs(
-        {"heart": (2, np.asarray(mask, dtype=bool))}, affine, series_instance_uid="1.2", model="2d", weights_digest="d"
+        {"heart": OrganMask(2, np.asarray(mask, dtype=bool), "s")},
+        affine,
+        series_instance_uid="1.2",
+        model="2d",
+        weights_digest="d",
     )
     return frame.set_index("feature")
 
