@@ -115,7 +115,7 @@ def _checked(path: Path, scan: Scan) -> Path:
 
 def _sr(scan: Scan, series: CtSeries, folder: Path) -> Figures:
     """Time the reports; dcmqi's refers to dcmqi's SEG, and states its values with three decimals."""
-    table, places, regions = features(scan.record), landmarks(scan.record), slice_regions(scan.record)
+    table, places, regions = features(scan), landmarks(scan.record), slice_regions(scan.record)
     scores = provenance("bpr", "bpreg 1.1.0")
     long = Scan.make(folder / "long", LONG_SLICES)
     long_series, long_regions = CtSeries.read(long.files), slice_regions(long.record)
@@ -124,8 +124,10 @@ def _sr(scan: Scan, series: CtSeries, folder: Path) -> Figures:
     peer = dcmqi.sr_arguments(scan.files[0].parent, peer_seg, metadata, folder / "dcmqi_sr.dcm")
 
     def ours(source: CtSeries) -> None:
-        segments, model = model_segments(seg, scan.record), scan.seg_record.provenance
-        _write(plan_features_sr(lambda: source, scan.record, table, segments, model, folder / "features.dcm"))
+        model = scan.seg_record
+        segments = model_segments(seg, scan.record, model.label_map_digest)
+        target = folder / "features.dcm"
+        _write(plan_features_sr(lambda: source, scan.record, table, segments, model.provenance, target))
 
     def landmarks_report() -> None:
         _write(plan_landmarks_sr(lambda: series, scan.record, places, scores, folder / "landmarks.dcm"))

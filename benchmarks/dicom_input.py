@@ -87,13 +87,14 @@ def provenance(configuration: str, software: str) -> Provenance:
     )
 
 
-def features(record: CtRecord) -> pd.DataFrame:
+def features(scan: Scan) -> pd.DataFrame:
     """Return 14 values for each of the four organs; what they are is of no account for writing them."""
     rows = [
         {
-            "SeriesInstanceUID": record.series_instance_uid,
+            "SeriesInstanceUID": scan.record.series_instance_uid,
             "model": MODEL,
             "label": label,
+            "segmentation": scan.seg_record.label_map_digest,
             "organ": organ.name,
             "feature": name,
             "value": (label + 0.25) * 10.0 ** (rank - 5) / 3,
