@@ -14,6 +14,7 @@ from ct_assets.dicom_sr.document import EmptyReportError
 from ct_assets.dicom_sr.features import write_features_sr
 from ct_assets.dicom_sr.landmarks import write_landmarks_sr
 from ct_assets.dicom_sr.regions import write_regions_sr
+from ct_assets.dicom_sr.tables import write_measurement_tables
 from ct_assets.organ_seg.record import read_label_map_record
 from ct_assets.partitions import Scope
 from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES
@@ -32,7 +33,7 @@ def dicom_sr(scope: Scope) -> dg.AssetsDefinition:
         "bpr_json",
         kinds={"dicom"},
         pool="cpu",
-        description="DICOM SRs: shape features per model, landmarks, regions; an empty one is not written.",
+        description="DICOM SRs and their tables: shape features per model, landmarks, regions; no SR is empty.",
     )
     def dicom_sr(
         context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
@@ -66,6 +67,6 @@ def dicom_sr(scope: Scope) -> dg.AssetsDefinition:
         write("landmarks", folder.landmarks_sr, write_landmarks_sr, landmarks, body_part.provenance)
         write_regions = partial(write_regions_sr, compatibility=collection.compatibility)
         write("regions", folder.regions_sr, write_regions, body_part.slice_regions, body_part.provenance)
-        return dg.MaterializeResult(metadata=metadata)
+        return dg.MaterializeResult(metadata={**metadata, **write_measurement_tables(folder)})
 
     return dicom_sr
