@@ -11,6 +11,7 @@ Item = dict[str, Any]
 """Dataset of a sequence: tag as eight hexadecimal digits -> element."""
 
 _CHARACTER_SET = 0x00080005
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 _Known = dict[tuple[int, str | None, bytes], Item]
 
 
@@ -31,6 +32,11 @@ def to_dicom_json(dataset: pydicom.Dataset, tags: Iterable[int] | None = None) -
     -------
     dict
         DICOM JSON.
+
+    Raises
+    ------
+    EOFError
+        If an element is cut off.
     """
     elements = _raw_elements(dataset)
     if tags is not None:
@@ -49,6 +55,9 @@ def _convert(dataset: pydicom.Dataset, elements: dict[BaseTag, object], known: _
     converted: Item = {}
     for tag, raw in elements.items():
         if isinstance(raw, RawDataElement) and raw.value is not None:
+            if raw.length not in (len(raw.value), _UNDEFINED_LENGTH):  # which pydicom passes over
+                message = f"{BaseTag(tag)} has {len(raw.value)} of {raw.length} bytes"
+                raise EOFError(message)
             key = (int(tag), raw.VR, raw.value)
             element = known.get(key)
             if element is None:

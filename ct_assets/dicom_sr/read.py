@@ -1,6 +1,7 @@
 """Measurement reports (TID 1500) read back: ours, those of the published pipeline, and others' of the same template."""
 
 import json
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ def read_report(path: Path) -> MeasurementReport:
         json.dumps(document, allow_nan=False)
     except (
         InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, AttributeError,
-        LookupError, NotImplementedError, RecursionError,
+        LookupError, NotImplementedError, struct.error, RecursionError,
     ) as error:  # fmt: skip
         message = f"{path}: is not a complete DICOM file ({error})"
         raise UnusableReportError(message) from error

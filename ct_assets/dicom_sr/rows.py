@@ -108,7 +108,7 @@ def _measured(item: Item) -> tuple[float | None, CodeStruct | None]:
     measured = next(iter(content.items_of(item, "0040A300")), {})
     precise, decimal = content.first(measured, "0040A161"), content.first(measured, "0040A30A")
     value = decimal if precise is None else precise
-    return None if value is None else float(value), content.code(measured, "004008EA")
+    return float(value) if isinstance(value, int | float) else None, content.code(measured, "004008EA")
 
 
 def _modifier(item: Item) -> CodeStruct | None:
