@@ -11,15 +11,28 @@ import pyarrow.dataset as ds
 
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.series_tables import UnreadableTable, readable_files
-from ct_assets.store.tables import COHORT, LANDMARKS, QC, REGIONS, SHAPE_FEATURES, Table
+from ct_assets.store.tables import (
+    COHORT,
+    LANDMARKS,
+    MEASUREMENT_GROUPS,
+    QC,
+    QUALITATIVE_MEASUREMENTS,
+    QUANTITATIVE_MEASUREMENTS,
+    REGIONS,
+    SHAPE_FEATURES,
+    Table,
+)
 
 _SERIES_TABLES: tuple[tuple[Table, str, Callable[[SeriesFolder], Path]], ...] = (
     (LANDMARKS, "bpr_json", lambda folder: folder.landmarks),
     (REGIONS, "bpr_json", lambda folder: folder.regions),
     (SHAPE_FEATURES, "shape_features", lambda folder: folder.shape_features),
+    (MEASUREMENT_GROUPS, "dicom_sr", lambda folder: folder.measurement_groups),
+    (QUANTITATIVE_MEASUREMENTS, "dicom_sr", lambda folder: folder.quantitative_measurements),
+    (QUALITATIVE_MEASUREMENTS, "dicom_sr", lambda folder: folder.qualitative_measurements),
     (QC, "qc_report", lambda folder: folder.qc_table),
 )
-_VIEWS = (("ct_assets.bpr_json", "anatomy.sql"),)
+_VIEWS = (("ct_assets.bpr_json", "anatomy.sql"), ("ct_assets.dicom_sr", "measurements.sql"))
 
 
 @dataclass(frozen=True)
@@ -41,8 +54,9 @@ def open_database(folder: CollectionFolder) -> CollectionDatabase:
     Returns
     -------
     CollectionDatabase
-        Tables ``cohort``, ``landmarks``, ``regions``, ``shape_features`` and ``qc`` (empty where nothing is made yet),
-        and the views, such as ``anatomy``.
+        Tables ``cohort``, ``landmarks``, ``regions``, ``shape_features``, ``measurement_groups``,
+        ``quantitative_measurements``, ``qualitative_measurements`` and ``qc`` (empty where nothing is made yet), and
+        the views, such as ``anatomy``.
     """
     connection = duckdb.connect()
     series = folder.all_series()

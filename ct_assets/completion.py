@@ -12,10 +12,26 @@ from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.store.digest import json_digest
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.record import Record, RecordError
-from ct_assets.store.tables import LANDMARKS, QC, REGIONS, SHAPE_FEATURES
+from ct_assets.store.tables import (
+    LANDMARKS,
+    MEASUREMENT_GROUPS,
+    QC,
+    QUALITATIVE_MEASUREMENTS,
+    QUANTITATIVE_MEASUREMENTS,
+    REGIONS,
+    SHAPE_FEATURES,
+)
 from resources.model_store import ModelStore
 
-_TABLES = (LANDMARKS, REGIONS, SHAPE_FEATURES, QC)
+_TABLES = (
+    LANDMARKS,
+    REGIONS,
+    SHAPE_FEATURES,
+    MEASUREMENT_GROUPS,
+    QUANTITATIVE_MEASUREMENTS,
+    QUALITATIVE_MEASUREMENTS,
+    QC,
+)
 _RECORDS = (CtRecord, LabelMapRecord, BodyPartRecord, ObjectsRecord)
 _NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence"}
 

@@ -34,7 +34,10 @@ SERIES_FILES = [
     "shape_features.parquet",
     "sr/3d_fullres_features.dcm",
     "sr/landmarks.dcm",
+    "sr/measurement_groups.parquet",
     "sr/objects.json",
+    "sr/qualitative_measurements.parquet",
+    "sr/quantitative_measurements.parquet",
     "sr/regions.dcm",
 ]
 """Every file of a series in the design's table, for one model."""

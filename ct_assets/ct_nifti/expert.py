@@ -43,10 +43,8 @@ def load_expert(
     """
     if collection.expert is None:
         return {}
-    filters = [("SeriesInstanceUID", "=", record.series_instance_uid)]
-    rows = pq.read_table(store.cohort.cohort, columns=["expert_files"], filters=filters).to_pylist()
     structures: dict[str, ExpertStructure] = {}
-    for file in expert_files(source, rows[0]["expert_files"] or []) if rows else []:
+    for file in series_expert_files(collection, store, record.series_instance_uid, source):
         try:
             found = read_expert(file, record, collection.expert.structures, collection.expert.lungs)
         except UnusableSegmentationError as error:
@@ -57,6 +55,29 @@ def load_expert(
                 logger.warning("expert segmentation %s: %s left out, another file has drawn it", file, name)
             structures.setdefault(name, structure)
     return structures
+
+
+def series_expert_files(
+    collection: Collection, store: CollectionFolder, series_instance_uid: str, source: Path
+) -> list[Path]:
+    """Return the files of the experts' segmentations of a series; none where the collection has no expert.
+
+    Parameters
+    ----------
+    collection : Collection
+        Its `expert`.
+    store : CollectionFolder
+        Its cohort table names the files.
+    series_instance_uid : str
+        SeriesInstanceUID of the CT.
+    source : Path
+        Folder of the DICOM files.
+    """
+    if collection.expert is None:
+        return []
+    filters = [("SeriesInstanceUID", "=", series_instance_uid)]
+    rows = pq.read_table(store.cohort.cohort, columns=["expert_files"], filters=filters).to_pylist()
+    return expert_files(source, rows[0]["expert_files"] or []) if rows else []
 
 
 def expert_files(source: Path, names: Sequence[str]) -> list[Path]:

@@ -108,6 +108,23 @@ def feature_codes() -> dict[str, FeatureCode]:
     }
 
 
+@lru_cache
+def landmark_names() -> dict[tuple[str, str], str]:
+    """Return the landmarks by the values of their codes, present and published; without a modifier it is empty."""
+    names = {}
+    for code in landmark_codes().values():
+        names[code.published_site.value, code.published_modifier.value if code.published_modifier else ""] = code.name
+        names[code.site.value, code.modifier.value if code.modifier else ""] = code.name
+    return names
+
+
+@lru_cache
+def region_names() -> dict[str, str]:
+    """Return the regions by the values of their codes, present and published."""
+    names = {code.published.value: code.name for code in region_codes().values()}
+    return {**names, **{code.site.value: code.name for code in region_codes().values()}}
+
+
 def _landmark(row: dict[str, str]) -> LandmarkCode:
     site = Code(row["code"], row["scheme"], row["meaning"])
     modifier = Code(row["modifier_code"], row["modifier_scheme"], row["modifier_meaning"])

@@ -10,6 +10,7 @@ from ct_assets.ct_nifti.source import source_series
 from ct_assets.dicom.written import write_objects
 from ct_assets.dicom_sr.reports import plan_reports
 from ct_assets.dicom_sr.sign_off import read_sign_offs
+from ct_assets.dicom_sr.tables import write_measurement_tables
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
@@ -26,7 +27,7 @@ def dicom_sr(scope: Scope) -> dg.AssetsDefinition:
         "bpr_json",
         kinds={"dicom"},
         pool="cpu",
-        description="DICOM SRs: shape features per model, landmarks, regions; an empty one is not written.",
+        description="DICOM SRs and their tables: shape features per model, landmarks, regions; no SR is empty.",
     )
     def dicom_sr(
         context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
@@ -38,6 +39,7 @@ def dicom_sr(scope: Scope) -> dg.AssetsDefinition:
         expert = load_expert(collection, store, read_ct_record(folder.ct_record), source)
         planned = plan_reports(partial(source_series, store, source, uid), folder, collection, expert)
         write_objects(planned, folder.sr_objects, read_sign_offs(folder.sign_offs))
-        return dg.MaterializeResult(metadata={plan.name: plan.outcome for plan in planned})
+        rows = write_measurement_tables(folder)
+        return dg.MaterializeResult(metadata={**{plan.name: plan.outcome for plan in planned}, **rows})
 
     return dicom_sr

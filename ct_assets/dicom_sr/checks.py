@@ -2,9 +2,12 @@
 
 import dagster as dg
 
+from ct_assets.collection import EXPERT
+from ct_assets.ct_nifti.expert import series_expert_files
 from ct_assets.dicom_seg.checks import dciodvfy_check
 from ct_assets.dicom_sr.compare import differences
 from ct_assets.partitions import Scope
+from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
 
 
@@ -16,10 +19,14 @@ def dicom_sr_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         asset=scope.key("dicom_sr"),
         partitions_def=scope.partitions,
         blocking=True,
-        description="Read back, every SR has the values of its table, and refers to instances of the CT alone.",
+        description="Read back, every SR has the values of its table, and refers to the CT and its SEGs alone.",
     )
-    def sr_reads_back(context: dg.AssetCheckExecutionContext, series_store: SeriesStore) -> dg.AssetCheckResult:
-        problems = differences(series_store.series(collection.name, context.partition_key), collection.models)
+    def sr_reads_back(
+        context: dg.AssetCheckExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
+    ) -> dg.AssetCheckResult:
+        store = series_store.collection(collection.name)
+        experts = series_expert_files(collection, store, context.partition_key, dicom_source.folder(collection))
+        problems = differences(store.series(context.partition_key), collection.models, {EXPERT: experts})
         return dg.AssetCheckResult(passed=not problems, metadata={"problems": "; ".join(problems) or "none"})
 
     return [sr_reads_back, dciodvfy_check(scope, "dicom_sr", "sr_dciodvfy", lambda folder: folder.sr_objects)]

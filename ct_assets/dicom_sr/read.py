@@ -1,65 +1,91 @@
-"""Tables parsed back from the three reports, ours or those of the published pipeline."""
+"""Measurement reports (TID 1500) read back: ours, those of the published pipeline, and others' of the same template."""
 
+import json
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from ct_assets.dicom.codes import feature_codes, landmark_codes, organ_codes, region_codes
+from ct_assets.dicom_sr import content
+from ct_assets.dicom_sr.content import CodeStruct
+from ct_assets.dicom_sr.dicom_json import Item, to_dicom_json
 
-FEATURE_COLUMNS = (
-    "ReportSOPInstanceUID",
-    "group",
-    "tracking_identifier",
-    "tracking_uid",
-    "SegmentationSOPInstanceUID",
-    "SegmentNumber",
-    "SeriesInstanceUID",
-    "organ",
-    "site_code",
-    "feature",
-    "code",
-    "value",
-    "unit",
-)
-"""Columns of `read_features`; ``SeriesInstanceUID`` is that of the segmented series."""
-
-LANDMARK_COLUMNS = (
-    "ReportSOPInstanceUID",
-    "group",
-    "tracking_identifier",
-    "tracking_uid",
-    "SOPInstanceUID",
-    "landmark",
-    "code",
-    "meaning",
-    "modifier_code",
-    "modifier_meaning",
-)
-"""Columns of `read_landmarks`; ``SOPInstanceUID`` is the CT instance, as in the table LANDMARKS."""
-
-REGION_COLUMNS = (*LANDMARK_COLUMNS[:5], "region", "code", "meaning")
-"""Columns of `read_regions`."""
+_CONTENT = 0x0040A730
+_EVIDENCE = (0x0040A375, 0x0040A385)
+"""CurrentRequestedProcedureEvidenceSequence and PertinentOtherEvidenceSequence."""
+_PREDECESSORS = 0x0040A360
+_HEAD = (0x00080018, 0x0020000E, 0x00100020, 0x0008103E)
+"""SOPInstanceUID, SeriesInstanceUID, PatientID, SeriesDescription."""
 
 _IMAGING_MEASUREMENTS = "126010"
 _MEASUREMENT_GROUP = "125007"
 _TRACKING_IDENTIFIER = "112039"
 _TRACKING_UID = "112040"
-_REFERENCED_SEGMENT = "121191"
+_FINDING = "121071"
+_SEGMENT = ("121191", "121214")
+"""Referenced Segment and Referenced Segmentation Frame."""
 _SOURCE_SERIES = "121232"
-_FINDING_SITE = ("363698007", "G-C0E3")
-_MODIFIER = ("106233006", "G-A1F8")
+
+FINDING_SITE = ("363698007", "G-C0E3")
+"""Concept name Finding Site, in SNOMED CT and as it was before."""
+
+MODIFIER = ("106233006", "G-A1F8")
+"""Concept name Topographical Modifier, likewise."""
 
 
 class UnusableReportError(ValueError):
     """A file that is no measurement report; the message names it."""
 
 
-def read_features(path: Path) -> pd.DataFrame:
-    """Read the measurements of a report, one row each.
+@dataclass(frozen=True)
+class Group:
+    """One measurement group.
+
+    ``number`` is its offset among the items of Imaging Measurements. ``finding_site`` is its first. ``segmentation``
+    and ``segment``: what it measures; ``image``: what it is about otherwise. ``items`` are its content items.
+    """
+
+    number: int
+    tracking_identifier: str | None
+    tracking_uid: str | None
+    finding: CodeStruct | None
+    finding_site: CodeStruct | None
+    source_series: str | None
+    segmentation: str | None
+    segment: int | None
+    image: str | None
+    items: list[Item]
+
+    @property
+    def content_sequence(self) -> str:
+        """The content items as DICOM JSON text."""
+        return json.dumps(self.items, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class MeasurementReport:
+    """What a report says.
+
+    ``evidence``: SOPInstanceUID -> SeriesInstanceUID, StudyInstanceUID. ``referenced``: every SOPInstanceUID in its
+    content and evidence. ``predecessors``: those of the documents that it replaces.
+    """
+
+    path: Path
+    sop_instance_uid: str | None
+    series_instance_uid: str | None
+    patient_id: str | None
+    series_description: str | None
+    groups: list[Group]
+    evidence: dict[str, tuple[str | None, str | None]]
+    referenced: frozenset[str]
+    predecessors: frozenset[str]
+
+
+def read_report(path: Path) -> MeasurementReport:
+    """Read a measurement report.
 
     Parameters
     ----------
@@ -68,155 +94,81 @@ def read_features(path: Path) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        `FEATURE_COLUMNS`; ``organ`` and ``feature`` are our names, null for codes that we do not use.
+    MeasurementReport
+        Its head, groups and references.
 
     Raises
     ------
     UnusableReportError
-        If the file is no measurement report.
+        If the file is damaged or no measurement report.
     """
-    organs = {organ.site.value: organ.name for organ in organ_codes().values()}
-    names = {feature.quantity.value: feature.name for feature in feature_codes().values()}
-    rows = []
-    for row, items in _groups(path):
-        segment = next((item for item in items if _name(item) == _REFERENCED_SEGMENT), None)
-        reference = None if segment is None else segment.ReferencedSOPSequence[0]
-        site = next((_code(item).CodeValue for item in items if _name(item) in _FINDING_SITE), None)
-        context = {
-            **row,
-            "SegmentationSOPInstanceUID": None if reference is None else str(reference.ReferencedSOPInstanceUID),
-            "SegmentNumber": None if reference is None else int(reference.ReferencedSegmentNumber),
-            "SeriesInstanceUID": next((str(item.UID) for item in items if _name(item) == _SOURCE_SERIES), None),
-            "organ": organs.get(str(site)),
-            "site_code": site,
-        }
-        for item in items:
-            if item.ValueType == "NUM" and item.get("MeasuredValueSequence"):
-                measured = item.MeasuredValueSequence[0]
-                precise = measured.get("FloatingPointValue")
-                rows.append(
-                    {
-                        **context,
-                        "feature": names.get(_name(item)),
-                        "code": _name(item),
-                        "value": float(measured.NumericValue if precise is None else precise),
-                        "unit": str(measured.MeasurementUnitsCodeSequence[0].CodeValue),
-                    }
-                )
-    return pd.DataFrame(rows, columns=list(FEATURE_COLUMNS))
-
-
-def read_landmarks(path: Path) -> pd.DataFrame:
-    """Read the landmarks of a report, one row each.
-
-    Parameters
-    ----------
-    path : Path
-        TID 1500 report.
-
-    Returns
-    -------
-    DataFrame
-        `LANDMARK_COLUMNS`; ``landmark`` is bpreg's name, null for codes that we do not use.
-
-    Raises
-    ------
-    UnusableReportError
-        If the file is no measurement report.
-    """
-    names = {
-        (site.value, modifier.value if modifier else None): landmark.name
-        for landmark in landmark_codes().values()
-        for site, modifier in (
-            (landmark.published_site, landmark.published_modifier),
-            (landmark.site, landmark.modifier),
-        )
-    }
-    rows = [
-        {
-            **row,
-            "landmark": names.get((str(row["code"]), None if modifier is None else str(modifier.CodeValue))),
-            "modifier_code": None if modifier is None else str(modifier.CodeValue),
-            "modifier_meaning": None if modifier is None else str(modifier.CodeMeaning),
-        }
-        for row, modifier in _finding_sites(path)
-    ]
-    return pd.DataFrame(rows, columns=list(LANDMARK_COLUMNS))
-
-
-def read_regions(path: Path) -> pd.DataFrame:
-    """Read the regions of a report, one row per slice and region.
-
-    Parameters
-    ----------
-    path : Path
-        TID 1500 report.
-
-    Returns
-    -------
-    DataFrame
-        `REGION_COLUMNS`; ``region`` is bpreg's name by present or published code, null for codes that we do not use.
-
-    Raises
-    ------
-    UnusableReportError
-        If the file is no measurement report.
-    """
-    names = {region.published.value: region.name for region in region_codes().values()}
-    names.update({region.site.value: region.name for region in region_codes().values()})
-    rows = [{**row, "region": names.get(str(row["code"]))} for row, _ in _finding_sites(path)]
-    return pd.DataFrame(rows, columns=list(REGION_COLUMNS))
-
-
-def _finding_sites(path: Path) -> Iterator[tuple[dict[str, object], pydicom.Dataset | None]]:
-    """Yield every Finding Site of groups that refer to an image, with its modifier's code."""
-    for row, items in _groups(path):
-        images = [item.ReferencedSOPSequence[0] for item in items if item.ValueType == "IMAGE"]
-        image = str(images[0].ReferencedSOPInstanceUID) if images else None
-        for item in items:
-            if _name(item) in _FINDING_SITE:
-                code = _code(item)
-                nested = (child for child in item.get("ContentSequence", []) if _name(child) in _MODIFIER)
-                modifier = next((_code(child) for child in nested), None)
-                site = {"code": str(code.CodeValue), "meaning": str(code.CodeMeaning)}
-                yield {**row, "SOPInstanceUID": image, **site}, modifier
-
-
-def _groups(path: Path) -> Iterator[tuple[dict[str, object], list[pydicom.Dataset]]]:
-    """Yield the measurement groups, numbered from 1: what identifies them, and their content items."""
     try:
-        document = pydicom.dcmread(path)
-        for _ in document.iterall():  # pydicom parses sequences when they are looked at
-            pass
-    except (InvalidDicomError, EOFError, OSError, struct.error) as error:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        is_report = dataset.get("Modality") == "SR"
+        document = to_dicom_json(dataset, [*_HEAD, *_EVIDENCE, _PREDECESSORS, _CONTENT]) if is_report else {}
+        json.dumps(document, allow_nan=False)
+    except (
+        InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, AttributeError,
+        LookupError, NotImplementedError, struct.error, RecursionError,
+    ) as error:  # fmt: skip
         message = f"{path}: is not a complete DICOM file ({error})"
         raise UnusableReportError(message) from error
-    containers = [item for item in document.get("ContentSequence", []) if _name(item) == _IMAGING_MEASUREMENTS]
-    if document.get("Modality") != "SR" or not containers:
+    containers = [item for item in content.children(document) if content.name(item) == _IMAGING_MEASUREMENTS]
+    if not containers:
         message = f"{path}: is no measurement report (TID 1500)"
         raise UnusableReportError(message)
-    groups = [item for item in containers[0].get("ContentSequence", []) if _name(item) == _MEASUREMENT_GROUP]
-    for number, group in enumerate(groups, start=1):
-        items = list(group.get("ContentSequence", []))
-        yield (
-            {
-                "ReportSOPInstanceUID": str(document.SOPInstanceUID),
-                "group": number,
-                "tracking_identifier": next(
-                    (str(item.TextValue) for item in items if _name(item) == _TRACKING_IDENTIFIER), None
-                ),
-                "tracking_uid": next((str(item.UID) for item in items if _name(item) == _TRACKING_UID), None),
-            },
-            items,
+    references = {key: element for key, element in document.items() if key != f"{_PREDECESSORS:08X}"}
+    return MeasurementReport(
+        path=path,
+        sop_instance_uid=content.text(document, f"{_HEAD[0]:08X}"),
+        series_instance_uid=content.text(document, f"{_HEAD[1]:08X}"),
+        patient_id=content.text(document, f"{_HEAD[2]:08X}"),
+        series_description=content.text(document, f"{_HEAD[3]:08X}"),
+        groups=list(_groups(containers[0])),
+        evidence=dict(_evidence(document)),
+        referenced=frozenset(content.referenced_instances(references)),
+        predecessors=frozenset(content.referenced_instances(content.items_of(document, f"{_PREDECESSORS:08X}"))),
+    )
+
+
+def _groups(measurements: Item) -> Iterator[Group]:
+    for number, group in enumerate(content.children(measurements)):
+        if content.name(group) != _MEASUREMENT_GROUP:
+            continue
+        items = content.children(group)
+        named: dict[str | None, Item] = {}
+        for item in items:
+            named.setdefault(content.name(item), item)
+        segment = next((named[key] for key in _SEGMENT if key in named), {})
+        site = next((named[key] for key in FINDING_SITE if key in named), {})
+        reference = next(iter(content.items_of(segment, "00081199")), {})
+        segment_number = content.first(reference, "0062000B")
+        yield Group(
+            number=number,
+            tracking_identifier=content.text(named.get(_TRACKING_IDENTIFIER, {}), "0040A160"),
+            tracking_uid=content.text(named.get(_TRACKING_UID, {}), "0040A124"),
+            finding=content.code(named.get(_FINDING, {})),
+            finding_site=content.code(site),
+            source_series=content.text(named.get(_SOURCE_SERIES, {}), "0040A124"),
+            segmentation=content.text(reference, "00081155"),
+            segment=segment_number if isinstance(segment_number, int) else None,
+            image=next(_images(items), None),
+            items=items,
         )
 
 
-def _name(item: pydicom.Dataset) -> str:
-    names = item.get("ConceptNameCodeSequence")
-    return str(names[0].get("CodeValue", "")) if names else ""
+def _images(items: list[Item]) -> Iterator[str]:
+    """Yield the images that items refer to, also those that their coordinates are selected from, no segments."""
+    for item in items:
+        if content.value_type(item) == "IMAGE" and content.name(item) not in _SEGMENT:
+            yield from content.referenced_instances(content.items_of(item, "00081199"))
+        elif content.value_type(item) in ("SCOORD", "SCOORD3D"):
+            yield from _images(content.children(item))
 
 
-def _code(item: pydicom.Dataset) -> pydicom.Dataset:
-    code: pydicom.Dataset = item.ConceptCodeSequence[0]
-    return code
+def _evidence(document: Item) -> Iterator[tuple[str, tuple[str | None, str | None]]]:
+    for tag in _EVIDENCE:
+        for study in content.items_of(document, f"{tag:08X}"):
+            for series in content.items_of(study, "00081115"):
+                place = content.text(series, "0020000E"), content.text(study, "0020000D")
+                yield from ((uid, place) for uid in content.referenced_instances(series))

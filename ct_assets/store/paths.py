@@ -95,6 +95,26 @@ class SeriesFolder:
         return self.path / "sign_offs.json"
 
     @property
+    def reports(self) -> list[Path]:
+        """The DICOM SRs that there are, by name; not what a killed run left of one."""
+        return sorted(path for path in (self.path / "sr").glob("*.dcm") if not path.name.startswith("."))
+
+    @property
+    def measurement_groups(self) -> Path:
+        """Measurement groups of all SRs."""
+        return self.path / "sr" / "measurement_groups.parquet"
+
+    @property
+    def quantitative_measurements(self) -> Path:
+        """Numbers of all SRs."""
+        return self.path / "sr" / "quantitative_measurements.parquet"
+
+    @property
+    def qualitative_measurements(self) -> Path:
+        """Coded statements of all SRs: landmarks and regions."""
+        return self.path / "sr" / "qualitative_measurements.parquet"
+
+    @property
     def qc_table(self) -> Path:
         """QC metrics and outcomes."""
         return self.path / "qc.parquet"

@@ -13,6 +13,7 @@ from ct_assets.store.atomic import atomic_path
 _TEXT = pa.string()
 _REAL = pa.float64()
 _WHOLE = pa.int64()
+_CODE = pa.struct({"CodeValue": _TEXT, "CodingSchemeDesignator": _TEXT, "CodeMeaning": _TEXT})
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,73 @@ SHAPE_FEATURES = Table(
 """One row per model, organ and feature. `value` is null with a `reason` where the organ cannot be measured.
 `code`: IBSI; `unit`: UCUM; `segmentation`: what was measured, the SHA-256 of the label map or the SOPInstanceUID of the
 expert's SEG; `software`: what measured it."""
+
+MEASUREMENT_GROUPS = Table(
+    "measurement_groups",
+    1,
+    {
+        "SOPInstanceUID": _TEXT,
+        "SeriesInstanceUID": _TEXT,
+        "PatientID": _TEXT,
+        "SeriesDescription": _TEXT,
+        "measurementGroup_number": _WHOLE,
+        "trackingIdentifier": _TEXT,
+        "trackingUniqueIdentifier": _TEXT,
+        "finding": _CODE,
+        "sourceSegmentedSeriesUID": _TEXT,
+        "segmentationInstanceUID": _TEXT,
+        "segmentationSegmentNumber": _WHOLE,
+        "contentSequence": _TEXT,
+    },
+)
+"""One row per measurement group of an SR; UIDs without a prefix are the SR's. Columns of this table and the next two
+are those of the published queries, in types that BigQuery loads from Parquet as they are. `measurementGroup_number`:
+offset among the items of Imaging Measurements; `contentSequence`: its content items as DICOM JSON text."""
+
+QUANTITATIVE_MEASUREMENTS = Table(
+    "quantitative_measurements",
+    1,
+    {
+        "PatientID": _TEXT,
+        "SOPInstanceUID": _TEXT,
+        "SeriesDescription": _TEXT,
+        "measurementGroup_number": _WHOLE,
+        "segmentationInstanceUID": _TEXT,
+        "segmentationSegmentNumber": _WHOLE,
+        "sourceSegmentedSeriesUID": _TEXT,
+        "trackingIdentifier": _TEXT,
+        "Quantity": _CODE,
+        "Value": _REAL,
+        "Units": _CODE,
+        "finding": _CODE,
+        "findingSite": _CODE,
+    },
+)
+"""One row per number in a measurement group. `Value`: the FloatingPointValue where the SR has one, otherwise the number
+nearest to its decimal string, whose digits (15 beside sign and point) it gives back; null where nothing was measured.
+It is FLOAT64 in BigQuery. The published table has NUMERIC, which would round after nine decimals."""
+
+QUALITATIVE_MEASUREMENTS = Table(
+    "qualitative_measurements",
+    1,
+    {
+        "PatientID": _TEXT,
+        "SeriesInstanceUID": _TEXT,
+        "SOPInstanceUID": _TEXT,
+        "SeriesDescription": _TEXT,
+        "measurementGroup_number": _WHOLE,
+        "trackingIdentifier": _TEXT,
+        "trackingUniqueIdentifier": _TEXT,
+        "ConceptNameCodeSequence": _CODE,
+        "ConceptCodeSequence": _CODE,
+        "topographical_modifier": _CODE,
+        "ReferencedSOPInstanceUID": _TEXT,
+        "ReferencedSeriesInstanceUID": _TEXT,
+        "ReferencedStudyInstanceUID": _TEXT,
+    },
+)
+"""One row per coded statement in a measurement group, such as the landmarks and regions of a slice. The instance that
+it refers to has its series and study from the evidence of the SR."""
 
 QC = Table(
     "qc",

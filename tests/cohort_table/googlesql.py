@@ -26,7 +26,10 @@ from zetasql.wasi._pb2.zetasql.public import type_pb2, value_pb2
 
 Rows = pa.Table | pd.DataFrame | Iterable[Mapping[str, Any]]
 Tables = Mapping[str, tuple[Mapping[str, str], Rows]]
-"""Full name such as project.dataset.table -> Ibis types by column, and rows; what a row lacks is null."""
+"""Full name such as project.dataset.table -> Ibis types by column, and rows; what a row lacks is null.
+
+A struct<name: type, ...> has scalars; its value is a mapping.
+"""
 
 _SCALARS = {
     "string": (type_pb2.TYPE_STRING, "string_value"),
@@ -36,6 +39,7 @@ _SCALARS = {
 }
 _KINDS = {kind: name for name, (kind, _) in _SCALARS.items()}
 _ARRAY = re.compile(r"array<(\w+)>")
+_STRUCT = re.compile(r"struct<(.+)>")
 
 
 class GoogleSqlError(Exception):
@@ -106,6 +110,10 @@ def _set_type(proto: Message, kind: str) -> None:
     if array := _ARRAY.fullmatch(kind):
         proto.type_kind = type_pb2.TYPE_ARRAY
         _set_type(proto.array_type.element_type, array[1])
+    elif struct := _STRUCT.fullmatch(kind):
+        proto.type_kind = type_pb2.TYPE_STRUCT
+        for name, field in _fields(struct[1]).items():
+            _set_type(proto.struct_type.field.add(field_name=name).field_type, field)
     else:
         proto.type_kind = _SCALARS[kind][0]
 
@@ -113,6 +121,8 @@ def _set_type(proto: Message, kind: str) -> None:
 def _kind(proto: Message) -> str:
     if proto.type_kind == type_pb2.TYPE_ARRAY:
         return f"array<{_kind(proto.array_type.element_type)}>"
+    if proto.type_kind == type_pb2.TYPE_STRUCT:
+        return f"struct<{', '.join(f'{f.field_name}: {_kind(f.field_type)}' for f in proto.struct_type.field)}>"
     return _KINDS[proto.type_kind]
 
 
@@ -123,6 +133,10 @@ def _set_value(cell: value_pb2.ValueProto, value: Any, kind: str) -> None:
         cell.array_value.SetInParent()  # an empty array is not null
         for element in value:
             _set_value(cell.array_value.element.add(), element, array[1])
+    elif struct := _STRUCT.fullmatch(kind):
+        cell.struct_value.SetInParent()  # a struct of nulls is not null
+        for name, field in _fields(struct[1]).items():
+            _set_value(cell.struct_value.field.add(), value.get(name), field)
     else:
         setattr(cell, _SCALARS[kind][1], value)
 
@@ -132,7 +146,14 @@ def _value(cell: value_pb2.ValueProto, kind: str) -> Any:
         return None
     if array := _ARRAY.fullmatch(kind):
         return [_value(element, array[1]) for element in cell.array_value.element]
+    if struct := _STRUCT.fullmatch(kind):
+        fields = zip(_fields(struct[1]).items(), cell.struct_value.field, strict=True)
+        return {name: _value(value, field) for (name, field), value in fields}
     return getattr(cell, _SCALARS[kind][1])
+
+
+def _fields(text: str) -> dict[str, str]:
+    return {name: kind for name, _, kind in (part.partition(": ") for part in text.split(", "))}
 
 
 class _Engine:

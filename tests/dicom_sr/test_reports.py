@@ -8,10 +8,11 @@ import pytest
 from ct_assets.dicom.codes import landmark_codes, region_codes
 from ct_assets.dicom.written import read_objects
 from ct_assets.dicom_sr.document import Software
-from ct_assets.dicom_sr.read import UnusableReportError, read_features, read_landmarks, read_regions
+from ct_assets.dicom_sr.read import UnusableReportError
 from ct_assets.dicom_sr.segments import MismatchedSegmentationError, model_segments
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from tests.dicom_sr.conftest import OUTSIDE, REPORTS, Annotated
+from tests.dicom_sr.frames import read_features, read_landmarks, read_regions
 
 
 def test_features_come_back_exactly_without_the_organ_that_is_absent(
