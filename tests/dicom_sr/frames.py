@@ -35,7 +35,7 @@ def read_landmarks(path: Path) -> pd.DataFrame:
     return pd.DataFrame(
         {
             **_statement(row),
-            "landmark": landmark_names().get(
+            "landmark": names.get(
                 (_code(row["ConceptCodeSequence"]) or "", _code(row["topographical_modifier"]) or "")
             ),
             "modifier_code": _code(row["topographical_modifier"]),
