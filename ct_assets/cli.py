@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from ct_assets.cli_cohort import cohort, fetch
 from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
+from ct_assets.cli_export import export, export_nifti
 from ct_assets.cli_models import models
 from ct_assets.cli_query import query
+from ct_assets.cli_validate import validate
 from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import PROJECT_ROOT, settings
 
@@ -143,6 +145,9 @@ def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *,
 
 
 main.add_command(cohort)
+main.add_command(export)
+main.add_command(export_nifti)
 main.add_command(fetch)
 main.add_command(models)
 main.add_command(query)
+main.add_command(validate)

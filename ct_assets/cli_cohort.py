@@ -1,17 +1,15 @@
 """Commands about the cohort of a collection: select it, fetch its series."""
 
-import re
 import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from ct_assets.cli_collection import collection_store, named_collection
 from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
-from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import settings
 from ct_assets.source_settings import FolderSource
-from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT
 from resources.dicom_source import DicomSource
 from resources.series_download import Fetched, RemoteSeries
@@ -26,7 +24,7 @@ def cohort(collection: str) -> None:
     manifests are written to <home>/<collection>/cohort/.
     """
     with clear_errors():
-        chosen = _collection(collection)
+        chosen = named_collection(collection)
         import dagster as dg
 
         from ct_assets import cohort_summary, run
@@ -34,7 +32,7 @@ def cohort(collection: str) -> None:
 
         settings().state.mkdir(parents=True, exist_ok=True)
         metadata = run.select_cohort(chosen, instance=dg.DagsterInstance.get(), resources=resources())
-        cohort_summary.show(_store(chosen).cohort, metadata)
+        cohort_summary.show(collection_store(chosen).cohort, metadata)
 
 
 @click.command()
@@ -76,25 +74,12 @@ def fetch(source: str, out: Path | None, uids: tuple[str, ...], workers: int) ->
     _show(results, target)
 
 
-def _collection(name: str) -> Collection:
-    path = settings().collections / f"{name}.yaml"
-    if not re.fullmatch(r"[a-z0-9_]+", name) or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in settings().collections.glob("*.yaml")))
-        message = f"there is no collection {name}; there are: {known}"
-        raise click.ClickException(message)
-    return load_collection(path)
-
-
-def _store(collection: Collection) -> CollectionFolder:
-    return CollectionFolder(Path(settings().home) / collection.name)
-
-
 def _selected(name: str, uids: tuple[str, ...]) -> tuple[list[RemoteSeries], Path]:
     """Return what is to be fetched of a collection, and its mirror."""
     from ct_assets.ct_nifti.fetch import remote_series
 
-    collection = _collection(name)
-    store = _store(collection)
+    collection = named_collection(name)
+    store = collection_store(collection)
     if isinstance(collection.source, FolderSource):
         message = f"collection {name} has nothing to fetch: its files are in {collection.source.folder}"
         raise click.ClickException(message)

@@ -11,6 +11,10 @@ from ct_assets.cohort_table.manifest import ManifestError
 from ct_assets.cohort_table.source.clinical import ClinicalTableError
 from ct_assets.cohort_table.source.idc_metadata import UnknownCollectionError
 from ct_assets.cohort_table.source.judged import NoCtError
+from ct_assets.ct_nifti.record import UnfitSeriesError
+from ct_assets.ct_nifti.segmentation import UnusableSegmentationError
+from ct_assets.export.nifti import NoSuchSegmentationError
+from ct_assets.export.release import ExportError
 from ct_assets.store.record import RecordError
 from ct_assets.yaml_model import CollectionError
 from resources.archive_members import ModelArchiveError
@@ -26,15 +30,19 @@ _EXPECTED = (
     CollectionError,
     ClinicalTableError,
     EmptySourceError,
+    ExportError,
     ManifestError,
     ModelArchiveError,
     ModelInstallError,
     NoCtError,
     NoSpaceError,
+    NoSuchSegmentationError,
     RecordError,
     OSError,  # ModelMissingError and SourceUnavailableError are among them
     RemoteError,
+    UnfitSeriesError,
     UnknownCollectionError,
+    UnusableSegmentationError,
     WarehouseError,
 )
 

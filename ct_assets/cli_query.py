@@ -1,13 +1,10 @@
 """Command query: ask the tables of a collection by SQL."""
 
-from pathlib import Path
-
 import click
 import duckdb
 
+from ct_assets.cli_collection import stored_collection
 from ct_assets.cli_errors import clear_errors
-from ct_assets.settings import settings
-from ct_assets.store.paths import CollectionFolder
 
 _CONTENTS = """
 SELECT table_name AS "table", string_agg(column_name || ' ' || lower(data_type), ', ' ORDER BY column_index) AS columns
@@ -34,7 +31,7 @@ def query(collection: str, sql: str | None, form: str) -> None:
     with clear_errors():
         from ct_assets.collection_database import open_database
 
-        database = open_database(CollectionFolder(_folder(collection)))
+        database = open_database(stored_collection(collection))
         for left_out in database.unreadable:
             click.echo(f"left out: {left_out}", err=True)
         try:
@@ -45,14 +42,6 @@ def query(collection: str, sql: str | None, form: str) -> None:
             _show(result, form if sql else "listing")
         except duckdb.Error as error:
             raise click.ClickException(str(error)) from error
-
-
-def _folder(collection: str) -> Path:
-    for path in (Path(settings().home) / collection, Path(collection).expanduser()):
-        if (path / "cohort").is_dir() or (path / "series").is_dir():
-            return path
-    message = f"{collection}: no collection with results in {settings().home}, and no folder of annotate --out"
-    raise click.ClickException(message)
 
 
 def _show(result: duckdb.DuckDBPyRelation, form: str) -> None:

@@ -84,6 +84,14 @@ class QualityControl(StrictModel):
     )
 
 
+class ReportValidation(StrictModel):
+    """Which reports DicomSRValidator checks before a release: a few seconds of each core for every report."""
+
+    all_up_to: int = Field(default=100, ge=0, description="Series up to which the reports of all are validated.")
+    sample: int = Field(default=50, ge=1, description="Series in the sample of a larger collection.")
+    seed: int = Field(default=0, description="Chooses the sample; another seed gives another one.")
+
+
 class Schedule(StrictModel):
     """When the next missing series are asked for."""
 
@@ -108,6 +116,7 @@ class Collection(StrictModel):
     expert: Expert | None = None
     qc: QualityControl = QualityControl()
     schedule: Schedule = Schedule()
+    report_validation: ReportValidation = ReportValidation()
     compatibility: Compatibility = "corrected"
     deflate: bool = Field(
         default=False, description="Write SEGs as Deflated Explicit VR Little Endian: a hundredth of the size."
@@ -116,8 +125,9 @@ class Collection(StrictModel):
     viewer_url: str | None = Field(
         default=None, description="Viewer address with {study} and {series} to be filled in."
     )
-    citation: str | None = None
-    licence: str | None = None
+    citation: str | None = Field(default=None, description="Where the images are from, best as the address of a DOI.")
+    licence: str | None = Field(default=None, description="Licence of the images, and of a release of annotations.")
+    attribution: str | None = Field(default=None, description="Whom a release credits; default: title and citation.")
 
     @model_validator(mode="after")
     def _demonstration_says_so(self) -> "Collection":

@@ -33,7 +33,7 @@ _TABLES = (
     QC,
 )
 _RECORDS = (CtRecord, LabelMapRecord, BodyPartRecord, ObjectsRecord)
-_NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence"}
+_NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence", "attribution", "report_validation"}
 
 
 class Completion(Record):

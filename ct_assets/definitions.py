@@ -23,6 +23,8 @@ from ct_assets.partitions import scopes
 from ct_assets.qc_report.asset import qc_report
 from ct_assets.qc_report.checks import qc_report_checks
 from ct_assets.shape_features.asset import shape_features
+from ct_assets.sr_validation.asset import sr_validation
+from ct_assets.sr_validation.checks import sr_validation_checks
 from sensors.missing_series import missing_series_schedule
 from sensors.new_series import new_series_sensor
 
@@ -51,9 +53,9 @@ def collection_definitions(collection: Collection) -> dg.Definitions:
     # Partitioned checks are in preview; they are what makes results show per series (facts measured on 1.13).
     warnings.filterwarnings("ignore", category=dg.PreviewWarning)
     parts = scopes(collection)
-    assets = [cohort_table(parts[0]), cohort_report(parts[0])]
+    assets = [cohort_table(parts[0]), sr_validation(parts[0]), cohort_report(parts[0])]
     assets += [factory(scope) for scope in parts for factory in SERIES_ASSETS]
-    checks = cohort_table_checks(parts[0])
+    checks = [*cohort_table_checks(parts[0]), *sr_validation_checks(parts[0])]
     checks += [check for scope in parts for factory in SERIES_CHECKS for check in factory(scope)]
     schedules = [missing_series_schedule(scope) for scope in parts]
     return dg.Definitions(

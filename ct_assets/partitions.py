@@ -11,6 +11,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from ct_assets.collection import Collection
 
+COHORT_ASSETS = ("cohort_table", "sr_validation", "cohort_report")
+"""Assets that describe a whole collection, and are not partitioned."""
+
 _CHUNK = 500
 _PARTITION_TAG = "dagster/partition"
 _UNFINISHED = [
@@ -83,7 +86,7 @@ class Scope:
     @cached_property
     def job(self) -> UnresolvedAssetJobDefinition:
         """Job that takes one series through the whole chain, checks included."""
-        cohort = dg.AssetSelection.assets(self.cohort_key("cohort_table"), self.cohort_key("cohort_report"))
+        cohort = dg.AssetSelection.assets(*(self.cohort_key(asset) for asset in COHORT_ASSETS))
         chain = dg.AssetSelection.key_prefixes(list(self.key("x").path[:-1])) - cohort
         return dg.define_asset_job(f"{self.partitions.name}_annotate", selection=chain)
 

@@ -56,8 +56,8 @@ def convert(files: Sequence[Path], folder: SeriesFolder, rejected: Rejected | No
     ConversionError
         If dcm2niix itself breaks.
     """
-    source_digest = combined_digest(sorted(file_digest(path) for path in files))
-    if _source_of(folder) != source_digest:
+    digest = source_digest(files)
+    if _source_of(folder) != digest:
         folder.remove_derived()  # made from other files: nobody may take it for this series
     try:
         series = None if rejected else CtSeries.cached(files)
@@ -65,16 +65,27 @@ def convert(files: Sequence[Path], folder: SeriesFolder, rejected: Rejected | No
         series, rejected = None, Rejected(str(error), None)
     if series is None:
         assert rejected is not None
-        record = _unfit(files, source_digest, rejected)
+        record = _unfit(files, digest, rejected)
     else:
         with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch:
             conversion = run_dcm2niix(list(files), Path(scratch))
-            record = _record(series, conversion, source_digest, folder)
+            record = _record(series, conversion, digest, folder)
     if not record.fit:
         logger.warning("series %s is unfit: %s", record.series_instance_uid, "; ".join(record.reasons))
         folder.remove_derived()
     record.write(folder.ct_record)
     return record
+
+
+def source_digest(files: Sequence[Path]) -> str:
+    """Return the digest of the files of a series, whatever their order and names.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        DICOM files.
+    """
+    return combined_digest(sorted(file_digest(path) for path in files))
 
 
 def _source_of(folder: SeriesFolder) -> str | None:

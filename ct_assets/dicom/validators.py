@@ -1,4 +1,4 @@
-"""Independent validators of the objects that we make: dciodvfy (dicom3tools) and PixelMed's DicomSRValidator."""
+"""What independent validators say of the objects that we make; dciodvfy (dicom3tools) on one of them."""
 
 import re
 import shutil
@@ -15,14 +15,9 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-PIXELMED_JAR = Path("/usr/share/java/pixelmed.jar")
-"""Where Debian's libpixelmed-java puts PixelMed."""
-
 DEFAULT_TIMEOUT = 300.0
 """Seconds after which a validator counts as failed."""
 
-_JAVA_OPTIONS = tuple(f"-Djdk.xml.xpath{limit}Limit=0" for limit in ("TotalOp", "ExprOp", "ExprGrp"))
-_SR_COMPLETE = ("Root Template Validation Complete", "IOD validation complete")
 _PERSONAL = re.compile(r"\((?:0x)?0010,|\bPN\b")
 _QUOTED_VALUE = re.compile(r"= <[^>]*>")
 
@@ -71,46 +66,34 @@ def validate_dicom(path: Path, timeout: float = DEFAULT_TIMEOUT) -> Validation:
         return Validation(validator, ValidationOutcome.NOT_INSTALLED)
     with _inflated(path) as readable:
         status, lines = _run([validator, "-new", str(readable)], timeout)
-    errors = _starting_with(lines, "Error")
+    errors = starting_with(lines, "Error")
     if status != 0 and not errors:
         errors = (f"{validator} ended with status {status}", *lines[-3:])
-    return _verdict(validator, errors, _starting_with(lines, "Warning"))
+    return _verdict(validator, errors, starting_with(lines, "Warning"))
 
 
-def validate_report(path: Path, timeout: float = DEFAULT_TIMEOUT) -> Validation:
-    """Check an SR against its IOD and root template with PixelMed's DicomSRValidator; takes 10 to 30 s of CPU time.
-
-    The validator always exits with 0, so success is both lines that say validation is complete and no error.
+def without_patient(line: str) -> str:
+    """Return a message of a validator without the values of patients and persons that it quotes.
 
     Parameters
     ----------
-    path : Path
-        DICOM SR file.
-    timeout : float
-        Seconds to wait.
-
-    Returns
-    -------
-    Validation
-        Rejected if the validator reports an error or does not complete.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
+    line : str
+        Message.
     """
-    validator = "DicomSRValidator"
-    _require(path)
-    if shutil.which("java") is None or not PIXELMED_JAR.is_file():
-        return Validation(validator, ValidationOutcome.NOT_INSTALLED)
-    command = ["java", *_JAVA_OPTIONS, "-cp", str(PIXELMED_JAR), "com.pixelmed.validate.DicomSRValidator", str(path)]
-    status, lines = _run(command, timeout)
-    errors = _starting_with(lines, "Error")
-    missing = [phrase for phrase in _SR_COMPLETE if not any(phrase in line for line in lines)]
-    if missing or status != 0:
-        absent = ", ".join(missing) or "nothing"
-        errors = (*errors, f"{validator} ended with status {status}, absent from its output: {absent}", *lines[-3:])
-    return _verdict(validator, errors, _starting_with(lines, "Warning"))
+    return _QUOTED_VALUE.sub("= <...>", line) if _PERSONAL.search(line) else line
+
+
+def starting_with(lines: list[str], word: str) -> tuple[str, ...]:
+    """Return the messages that begin with a word, such as Error.
+
+    Parameters
+    ----------
+    lines : list of str
+        What a validator said.
+    word : str
+        The word.
+    """
+    return tuple(line.strip() for line in lines if line.strip().startswith(word))
 
 
 @contextmanager
@@ -147,12 +130,4 @@ def _run(command: list[str], timeout: float) -> tuple[int, list[str]]:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         return -1, [f"stopped after {timeout:g} s"]
-    return done.returncode, [_without_patient(line) for line in done.stdout.decode(errors="replace").splitlines()]
-
-
-def _without_patient(line: str) -> str:
-    return _QUOTED_VALUE.sub("= <...>", line) if _PERSONAL.search(line) else line
-
-
-def _starting_with(lines: list[str], word: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in lines if line.strip().startswith(word))
+    return done.returncode, [without_patient(line) for line in done.stdout.decode(errors="replace").splitlines()]

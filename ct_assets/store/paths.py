@@ -203,6 +203,11 @@ class CohortFolder:
         return self.path / "qc.parquet"
 
     @property
+    def sr_validation(self) -> Path:
+        """What DicomSRValidator says of the reports."""
+        return self.path / "sr_validation.parquet"
+
+    @property
     def report(self) -> Path:
         """Cohort page."""
         return self.path / "report.html"

@@ -344,3 +344,20 @@ QC = Table(
 )
 """One row per metric. `subject`: organ, landmark, region or object; `outcome`: pass, fail, not evaluated or not
 measurable, or empty where the metric has no rule; `lower`/`upper`: limits in force."""
+
+SR_VALIDATION = Table(
+    "sr_validation",
+    1,
+    {
+        "SeriesInstanceUID": _TEXT,
+        "file": _TEXT,
+        "SOPInstanceUID": _TEXT,
+        "sha256": _TEXT,
+        "validator": _TEXT,
+        "outcome": _TEXT,
+        "messages": pa.list_(_TEXT),
+    },
+)
+"""One row per report that DicomSRValidator was given. `SeriesInstanceUID` is that of the CT, `file` is relative to the
+series folder, `sha256` its digest; `validator`: name and digest of its library; `outcome`: accepted, rejected or not
+installed."""

@@ -1,0 +1,170 @@
+"""PixelMed's DicomSRValidator on many reports in one JVM, whose start and rules would cost ten seconds for each."""
+
+import base64
+import os
+import queue
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from ct_assets.dicom.validators import Validation, ValidationOutcome, starting_with, without_patient
+from ct_assets.store.digest import file_digest
+
+VALIDATOR = "DicomSRValidator"
+"""Name of the validator in verdicts."""
+
+PIXELMED_JAR = Path("/usr/share/java/pixelmed.jar")
+"""Where Debian's libpixelmed-java puts PixelMed."""
+
+TIMEOUT = 900.0
+"""Seconds that one report may take; one of 600 groups takes minutes."""
+
+_DRIVER = Path(__file__).with_name("ValidateReports.java")
+_OPTIONS = tuple(f"-Djdk.xml.xpath{limit}Limit=0" for limit in ("TotalOp", "ExprOp", "ExprGrp"))
+_HEAP_SHARE = "-XX:MaxRAMPercentage=60"
+_COMPLETE = ("Root Template Validation Complete", "IOD validation complete")
+_VERSION_LENGTH = 12
+
+
+def installed() -> bool:
+    """Tell whether DicomSRValidator can run: Java with its compiler, and PixelMed's library."""
+    return shutil.which("java") is not None and shutil.which("javac") is not None and PIXELMED_JAR.is_file()
+
+
+@cache
+def validator_version() -> str:
+    """Return what identifies the rules that reports are checked against: the digest of PixelMed's library."""
+    return f"{VALIDATOR} {file_digest(PIXELMED_JAR)[:_VERSION_LENGTH]}"
+
+
+def validate_reports(
+    paths: Sequence[Path], *, threads: int | None = None, timeout: float = TIMEOUT
+) -> Iterator[tuple[Path, Validation]]:
+    """Check reports against their IOD and root template, and yield each verdict as soon as it is there.
+
+    A report that takes too long, or at which the JVM dies, is rejected with that reason, and the others go on.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        DICOM SR files.
+    threads : int, optional
+        Reports at a time; default: as many as there are cores.
+    timeout : float
+        Seconds that one report may take.
+
+    Yields
+    ------
+    path : Path
+        One of the files, in the order of completion.
+    validation : Validation
+        Rejected if the validator reports an error, does not complete, or warns: no warning is expected of our reports.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the files does not exist.
+    """
+    for path in paths:
+        if not path.is_file():
+            message = f"{path} is missing; there is nothing to validate"
+            raise FileNotFoundError(message)
+    if not installed():
+        yield from ((path, Validation(VALIDATOR, ValidationOutcome.NOT_INSTALLED)) for path in paths)
+        return
+    together, alone = [str(index) for index in range(len(paths))], list[str]()
+    while together or alone:
+        names, count = (together, threads or os.cpu_count() or 1) if together else (alone[:1], 1)
+        run = _Run(paths, names, min(count, len(names)), timeout)
+        for name, verdict in run.verdicts():
+            yield paths[int(name)], verdict
+        # What was at work when the JVM ended is tried once more, alone, to learn which report ended it.
+        suspects = [name for name in names if name in run.begun]
+        if together:
+            alone += suspects
+            together = [name for name in names if name not in run.done and name not in run.begun]
+        else:
+            for name in suspects:
+                reason = f"{VALIDATOR} ended while it worked: {run.last_words}"
+                yield paths[int(name)], Validation(VALIDATOR, ValidationOutcome.REJECTED, (reason,))
+            alone = alone[1:]
+
+
+class _Run:
+    """One JVM at work: what it has begun and not finished, and what is done."""
+
+    def __init__(self, paths: Sequence[Path], names: Sequence[str], threads: int, timeout: float) -> None:
+        self._paths, self._names, self._threads, self._timeout = paths, names, threads, timeout
+        self.begun: dict[str, float] = {}
+        self.done: set[str] = set()
+        self.last_words = ""
+
+    def verdicts(self) -> Iterator[tuple[str, Validation]]:
+        """Yield name and verdict of each report until the JVM ends or one takes too long."""
+        with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch, (Path(scratch) / "log").open("w+b") as log:
+            for name in self._names:
+                (Path(scratch) / name).symlink_to(self._paths[int(name)].resolve())
+            command = ["java", *_OPTIONS, _HEAP_SHARE, "-cp", str(PIXELMED_JAR), str(_DRIVER), str(self._threads)]
+            process = subprocess.Popen(command, cwd=scratch, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+            try:
+                yield from self._events(process)
+            finally:
+                process.kill()
+                process.wait()
+                log.seek(0)
+                lines = log.read().decode(errors="replace").strip().splitlines()
+                self.last_words = without_patient(lines[-1]) if lines else f"status {process.returncode}"
+
+    def _events(self, process: "subprocess.Popen[bytes]") -> Iterator[tuple[str, Validation]]:
+        assert process.stdin is not None
+        process.stdin.write("".join(f"{name}\n" for name in self._names).encode())
+        process.stdin.close()
+        events: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=_forward, args=(process, events), daemon=True).start()
+        while True:
+            late = [name for name, since in self.begun.items() if time.monotonic() - since > self._timeout]
+            for name in late:
+                yield self._finish(name, (f"stopped after {self._timeout:g} s",), ())
+            if late:
+                return
+            try:
+                event = events.get(timeout=min(1.0, self._timeout))
+            except queue.Empty:
+                continue
+            if not event:
+                return
+            kind, name, *rest = event.decode().split()
+            text = base64.b64decode(rest[0]).decode(errors="replace") if rest else ""
+            if kind == "begun":
+                self.begun[name] = time.monotonic()
+            elif kind == "failed":
+                yield self._finish(name, (without_patient(text),), ())
+            elif kind == "done":
+                yield self._finish(name, *_said([without_patient(line) for line in text.splitlines()]))
+
+    def _finish(self, name: str, errors: tuple[str, ...], warnings: tuple[str, ...]) -> tuple[str, Validation]:
+        self.begun.pop(name, None)
+        self.done.add(name)
+        outcome = ValidationOutcome.REJECTED if errors or warnings else ValidationOutcome.ACCEPTED
+        return name, Validation(VALIDATOR, outcome, errors, warnings)
+
+
+def _forward(process: "subprocess.Popen[bytes]", events: "queue.Queue[bytes]") -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        events.put(line)
+    events.put(b"")
+
+
+def _said(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return errors and warnings; success is both lines that say validation is complete, and no error."""
+    errors = starting_with(lines, "Error")
+    missing = [phrase for phrase in _COMPLETE if not any(phrase in line for line in lines)]
+    if missing:
+        errors = (*errors, f"absent from the output of {VALIDATOR}: {', '.join(missing)}", *lines[-3:])
+    return errors, starting_with(lines, "Warning")
