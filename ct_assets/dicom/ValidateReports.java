@@ -84,10 +84,12 @@ public class ValidateReports {
     /**
      * Names the documents that PixelMed's stylesheets ask for.
      *
-     * The processor keeps a document for the rest of a transformation if it has a name. PixelMed gives its context
-     * groups without one, so they were parsed again for every code of a report: 50 of 51 seconds.
+     * The processor keeps a document for the rest of a transformation if its name is the one that the stylesheet asks
+     * for, made absolute. PixelMed gives neither its stylesheets nor its context groups a name, so these were parsed
+     * again for every code of a report, which took nearly all of the time and kept every copy in memory.
      */
     public static class NamingFactory extends TransformerFactory {
+        private static final String PLACE = "file:///pixelmed/";
         private final TransformerFactory factory = TransformerFactory.newDefaultInstance();
 
         @Override
@@ -95,7 +97,7 @@ public class ValidateReports {
             factory.setURIResolver((name, base) -> {
                 Source source = resolver.resolve(name, base);
                 if (source != null && source.getSystemId() == null) {
-                    source.setSystemId(name);
+                    source.setSystemId(PLACE + name);
                 }
                 return source;
             });
@@ -108,6 +110,9 @@ public class ValidateReports {
 
         @Override
         public Transformer newTransformer(Source source) throws TransformerConfigurationException {
+            if (source.getSystemId() == null) {
+                source.setSystemId(PLACE + "stylesheet.xsl");
+            }
             return factory.newTransformer(source);
         }
 

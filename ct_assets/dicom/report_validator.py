@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from ct_assets.dicom.validators import Validation, ValidationOutcome, starting_with, without_patient
 from ct_assets.store.digest import file_digest
@@ -111,21 +112,27 @@ class _Run:
                 (Path(scratch) / name).symlink_to(self._paths[int(name)].resolve())
             command = ["java", *_OPTIONS, _HEAP_SHARE, "-cp", str(PIXELMED_JAR), str(_DRIVER), str(self._threads)]
             process = subprocess.Popen(command, cwd=scratch, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+            assert process.stdout is not None
+            events: queue.Queue[bytes] = queue.Queue()
+            reader = threading.Thread(target=_forward, args=(process.stdout, events), daemon=True)
+            reader.start()
             try:
-                yield from self._events(process)
+                yield from self._events(process, events)
             finally:
                 process.kill()
                 process.wait()
+                reader.join()
+                process.stdout.close()
                 log.seek(0)
                 lines = log.read().decode(errors="replace").strip().splitlines()
                 self.last_words = without_patient(lines[-1]) if lines else f"status {process.returncode}"
 
-    def _events(self, process: "subprocess.Popen[bytes]") -> Iterator[tuple[str, Validation]]:
+    def _events(
+        self, process: "subprocess.Popen[bytes]", events: "queue.Queue[bytes]"
+    ) -> Iterator[tuple[str, Validation]]:
         assert process.stdin is not None
         process.stdin.write("".join(f"{name}\n" for name in self._names).encode())
         process.stdin.close()
-        events: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(target=_forward, args=(process, events), daemon=True).start()
         while True:
             late = [name for name, since in self.begun.items() if time.monotonic() - since > self._timeout]
             for name in late:
@@ -154,9 +161,8 @@ class _Run:
         return name, Validation(VALIDATOR, outcome, errors, warnings)
 
 
-def _forward(process: "subprocess.Popen[bytes]", events: "queue.Queue[bytes]") -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
+def _forward(output: IO[bytes], events: "queue.Queue[bytes]") -> None:
+    for line in output:
         events.put(line)
     events.put(b"")
 
