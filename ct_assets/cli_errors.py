@@ -13,8 +13,10 @@ from ct_assets.cohort_table.source.idc_metadata import UnknownCollectionError
 from ct_assets.cohort_table.source.judged import NoCtError
 from ct_assets.ct_nifti.record import UnfitSeriesError
 from ct_assets.ct_nifti.segmentation import UnusableSegmentationError
+from ct_assets.dicom.written import NothingWrittenError
 from ct_assets.export.errors import ExportError, NoSuchSegmentationError
 from ct_assets.store.record import RecordError
+from ct_assets.store.uid import InvalidUidError
 from ct_assets.yaml_model import CollectionError
 from resources.archive_members import ModelArchiveError
 from resources.cloud_clients import RemoteError
@@ -36,6 +38,8 @@ _EXPECTED = (
     NoCtError,
     NoSpaceError,
     NoSuchSegmentationError,
+    NothingWrittenError,
+    InvalidUidError,
     RecordError,
     OSError,  # ModelMissingError and SourceUnavailableError are among them
     RemoteError,

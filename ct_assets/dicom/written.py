@@ -14,6 +14,10 @@ from ct_assets.store.digest import file_digest
 from ct_assets.store.record import Record, RecordError
 
 
+class NothingWrittenError(LookupError):
+    """An object that is not there; the message says what to materialize."""
+
+
 class WrittenObject(BaseModel):
     """One object as it was written, or the reason why there is none (``absent``).
 

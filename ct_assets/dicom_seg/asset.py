@@ -21,6 +21,7 @@ def dicom_seg(scope: Scope) -> dg.AssetsDefinition:
         "organ_seg",
         kinds={"dicom"},
         pool="cpu",
+        code_version="2",
         description="One DICOM Segmentation per model; a model that found no organ has none, with the reason.",
     )
     def dicom_seg(

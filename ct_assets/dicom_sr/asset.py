@@ -27,6 +27,7 @@ def dicom_sr(scope: Scope) -> dg.AssetsDefinition:
         "bpr_json",
         kinds={"dicom"},
         pool="cpu",
+        code_version="2",
         description="DICOM SRs and their tables: shape features per model, landmarks, regions; no SR is empty.",
     )
     def dicom_sr(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from ct_assets.dicom.edition import SignOff
-from ct_assets.dicom.written import read_objects
+from ct_assets.dicom.written import NothingWrittenError, read_objects
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.record import Record
 
@@ -14,10 +14,6 @@ class SignOffs(Record):
 
     schema_version: Literal[1] = 1
     sign_offs: dict[str, SignOff]
-
-
-class NothingToSignError(LookupError):
-    """A report that is not there, and so cannot be signed."""
 
 
 def read_sign_offs(path: Path) -> dict[str, SignOff]:
@@ -53,13 +49,13 @@ def sign(folder: SeriesFolder, sign_off: SignOff) -> list[str]:
 
     Raises
     ------
-    NothingToSignError
+    NothingWrittenError
         If the series has no report.
     """
     present = {name: report for name, report in read_objects(folder.sr_objects).items() if report.reference}
     if not present:
         message = f"series {folder.series_instance_uid} has no report to sign; materialize dicom_sr first"
-        raise NothingToSignError(message)
+        raise NothingWrittenError(message)
     signed = {report.content: sign_off for report in present.values()}
     SignOffs(sign_offs={**read_sign_offs(folder.sign_offs), **signed}).write(folder.sign_offs)
     return list(present)

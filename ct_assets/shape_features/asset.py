@@ -25,6 +25,7 @@ def shape_features(scope: Scope) -> dg.AssetsDefinition:
         "organ_seg",
         kinds={"parquet"},
         pool="cpu",
+        code_version="2",
         description="14 shape features per organ by pyradiomics, of every model and of the expert.",
     )
     def shape_features(

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from click.testing import CliRunner
 
+from ct_assets.cli import main
 from ct_assets.dicom.edition import SignOff
 from ct_assets.dicom.validators import ValidationOutcome, validate_dicom
-from ct_assets.dicom.written import outdated, read_objects, write_objects
+from ct_assets.dicom.written import NothingWrittenError, outdated, read_objects, write_objects
 from ct_assets.dicom_sr.features import EXPERT_DESCRIPTION, StaleFeaturesError
-from ct_assets.dicom_sr.sign_off import NothingToSignError, read_sign_offs, sign
+from ct_assets.dicom_sr.sign_off import read_sign_offs, sign
 from ct_assets.store.record import RecordError
 from tests.dicom_sr.conftest import Annotated, expert_plan
 from tests.dicom_sr.frames import read_features
@@ -116,11 +118,19 @@ def test_signed_content_is_verified_and_final_until_it_changes(
 
 def test_signing_notes_who_answers_for_what_is_there_now(small: Annotated, tmp_path: Path) -> None:
     folder = store(small, tmp_path)
-    with pytest.raises(NothingToSignError, match=folder.series_instance_uid):
+    with pytest.raises(NothingWrittenError, match=folder.series_instance_uid):
         sign(folder, SIGN_OFF)
     write_objects(small.plans(folder.landmarks_sr.parent), folder.sr_objects)
     assert sign(folder, SIGN_OFF) == ["3d_fullres", "landmarks", "regions"]
     assert set(read_sign_offs(folder.sign_offs)) == {one.content for one in read_objects(folder.sr_objects).values()}
+    options = ["--person", "Roe^Richard", "--organization", "Example Hospital"]
+    result = CliRunner().invoke(main, ["sign-off", str(tmp_path), folder.series_instance_uid, *options])
+    assert result.exit_code == 0, result.output
+    assert {one.person for one in read_sign_offs(folder.sign_offs).values()} == {"Roe^Richard"}
+    options[1] = "Richard"
+    result = CliRunner().invoke(main, ["sign-off", str(tmp_path), folder.series_instance_uid, *options])
+    assert result.exit_code == 2
+    assert "family name first" in result.output
     folder.sign_offs.write_text("{")
     with pytest.raises(RecordError):
         read_sign_offs(folder.sign_offs)
