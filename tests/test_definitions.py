@@ -18,7 +18,8 @@ from ct_assets.partitions import COHORT_ASSETS, Registered, Scope, register_seri
 REPOSITORY = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 ASSETS = [
-    "bpr_json", "cohort_report", "cohort_table", "ct_nifti", "dicom_seg", "dicom_sr", "organ_seg", "qc_report", "shape_features", "sr_validation",
+    "bpr_json", "cohort_report", "cohort_table", "ct_nifti", "dicom_seg", "dicom_sr", "organ_seg", "qc_report",
+    "shape_features", "sr_validation",
 ]  # fmt: skip
 
 
