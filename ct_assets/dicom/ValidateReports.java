@@ -84,8 +84,9 @@ public class ValidateReports {
     /**
      * Names the documents that PixelMed's stylesheets ask for.
      *
-     * The processor keeps a document for the rest of a transformation if it has a name. PixelMed gives its context
-     * groups without one, so they were parsed again for every code of a report: 50 of 51 seconds.
+     * The processor keeps a document for the rest of a transformation if it finds it by the name that it asked for.
+     * PixelMed gives its context groups without a name, so they were read and parsed again for every code of a report,
+     * some hundred times.
      */
     public static class NamingFactory extends TransformerFactory {
         private final TransformerFactory factory = TransformerFactory.newDefaultInstance();
@@ -94,7 +95,8 @@ public class ValidateReports {
         public void setURIResolver(URIResolver resolver) {
             factory.setURIResolver((name, base) -> {
                 Source source = resolver.resolve(name, base);
-                if (source != null && source.getSystemId() == null) {
+                // A stylesheet with a name would make the processor ask for documents by a path beside it.
+                if (source != null && source.getSystemId() == null && !name.endsWith(".xsl")) {
                     source.setSystemId(name);
                 }
                 return source;
