@@ -13,8 +13,7 @@ from ct_assets.cohort_table.source.idc_metadata import UnknownCollectionError
 from ct_assets.cohort_table.source.judged import NoCtError
 from ct_assets.ct_nifti.record import UnfitSeriesError
 from ct_assets.ct_nifti.segmentation import UnusableSegmentationError
-from ct_assets.export.nifti import NoSuchSegmentationError
-from ct_assets.export.release import ExportError
+from ct_assets.export.errors import ExportError, NoSuchSegmentationError
 from ct_assets.store.record import RecordError
 from ct_assets.yaml_model import CollectionError
 from resources.archive_members import ModelArchiveError

@@ -7,8 +7,7 @@ missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
-# javac: DicomSRValidator is driven by a program that Java compiles when it starts.
-command -v java >/dev/null && command -v javac >/dev/null || missing+=(default-jdk-headless)
+command -v javac >/dev/null || missing+=(default-jdk-headless)
 ((${#missing[@]})) || exit 0
 
 if ((EUID == 0)); then

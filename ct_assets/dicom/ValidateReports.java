@@ -84,20 +84,20 @@ public class ValidateReports {
     /**
      * Names the documents that PixelMed's stylesheets ask for.
      *
-     * The processor keeps a document for the rest of a transformation if it finds it by the name that it asked for.
-     * PixelMed gives its context groups without a name, so they were read and parsed again for every code of a report,
-     * some hundred times.
+     * The processor keeps a document for the rest of a transformation if its name is the one that the stylesheet asks
+     * for, made absolute. PixelMed gives neither its stylesheets nor its context groups a name, so these were parsed
+     * again for every code of a report, which took nearly all of the time and kept every copy in memory.
      */
     public static class NamingFactory extends TransformerFactory {
+        private static final String PLACE = "file:///pixelmed/";
         private final TransformerFactory factory = TransformerFactory.newDefaultInstance();
 
         @Override
         public void setURIResolver(URIResolver resolver) {
             factory.setURIResolver((name, base) -> {
                 Source source = resolver.resolve(name, base);
-                // A stylesheet with a name would make the processor ask for documents by a path beside it.
-                if (source != null && source.getSystemId() == null && !name.endsWith(".xsl")) {
-                    source.setSystemId(name);
+                if (source != null && source.getSystemId() == null) {
+                    source.setSystemId(PLACE + name);
                 }
                 return source;
             });
@@ -110,6 +110,9 @@ public class ValidateReports {
 
         @Override
         public Transformer newTransformer(Source source) throws TransformerConfigurationException {
+            if (source.getSystemId() == null) {
+                source.setSystemId(PLACE + "stylesheet.xsl");
+            }
             return factory.newTransformer(source);
         }
 

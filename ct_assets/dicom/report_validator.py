@@ -126,7 +126,6 @@ class _Run:
         self.begun: dict[str, float] = {}
         self.done: set[str] = set()
         self.last_words = ""
-        self._closed = False
 
     def verdicts(self) -> Iterator[tuple[str, Validation]]:
         """Yield name and verdict of each report until the JVM ends or one takes too long."""
@@ -143,9 +142,7 @@ class _Run:
             reader = threading.Thread(target=_forward, args=(process.stdout, events), daemon=True)
             reader.start()
             try:
-                yield from self._events(events)
-                if self._closed:
-                    process.wait()
+                yield from self._events(process, events)
             finally:
                 process.kill()
                 process.wait()
@@ -154,7 +151,9 @@ class _Run:
                 log.seek(0)
                 self.last_words = _last_words(process.returncode, log.read().decode(errors="replace"))
 
-    def _events(self, events: "queue.Queue[bytes]") -> Iterator[tuple[str, Validation]]:
+    def _events(
+        self, process: "subprocess.Popen[bytes]", events: "queue.Queue[bytes]"
+    ) -> Iterator[tuple[str, Validation]]:
         started = time.monotonic()
         while self.begun or self.done or time.monotonic() - started < _START_TIMEOUT:
             late = [name for name, since in self.begun.items() if time.monotonic() - since > self._timeout]
@@ -167,7 +166,7 @@ class _Run:
             except queue.Empty:
                 continue
             if not event:
-                self._closed = True
+                process.wait()
                 return
             kind, name, *rest = event.decode().split()
             text = base64.b64decode(rest[0]).decode(errors="replace") if rest else ""

@@ -17,9 +17,10 @@ from ct_assets.provenance import Provenance
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES
 
-_EXPERT_PROVENANCE = Provenance(
+EXPERT_PROVENANCE = Provenance(
     name="manual segmentation", configuration=EXPERT, weights_digest="", software="", demonstration=False
 )
+"""Provenance of what an expert drew: no model."""
 
 
 def plan_reports(
@@ -63,7 +64,7 @@ def plan_reports(
     measured = features[features["model"] == EXPERT]
     if expert or len(measured):
         target, segments = folder.features_sr(EXPERT), expert_segments(expert)
-        planned.append(plan_features_sr(series, record, measured, segments, _EXPERT_PROVENANCE, target))
+        planned.append(plan_features_sr(series, record, measured, segments, EXPERT_PROVENANCE, target))
     scored, compatibility = body_part.provenance, collection.compatibility
     planned.append(plan_landmarks_sr(series, record, landmarks, scored, folder.landmarks_sr, compatibility))
     regions = body_part.slice_regions

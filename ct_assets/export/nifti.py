@@ -7,11 +7,8 @@ from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.segmentation import read_seg
 from ct_assets.ct_nifti.volume import save_label_map
 from ct_assets.dicom.written import read_objects
+from ct_assets.export.errors import NoSuchSegmentationError
 from ct_assets.store.paths import SeriesFolder
-
-
-class NoSuchSegmentationError(LookupError):
-    """A model without a SEG in the series."""
 
 
 def export_label_maps(folder: SeriesFolder, models: Sequence[str], target: Path) -> list[Path]:

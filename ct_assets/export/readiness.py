@@ -119,10 +119,11 @@ def _unvalidated(folder: SeriesFolder, report_verdicts: Mapping[str, ValidationO
                 yield f"rejected: {file}: dciodvfy: {'; '.join(verdict.errors)}"
             elif verdict.outcome is ValidationOutcome.NOT_INSTALLED:
                 yield f"not validated: {file}: dciodvfy is not installed; install dicom3tools (Debian)"
-    for path in folder.reports:
-        if path.name not in report_verdicts:
-            yield f"not validated: {path.name}: DicomSRValidator has not seen it; run: ct-assets validate"
-        elif report_verdicts[path.name] is ValidationOutcome.REJECTED:
-            yield f"rejected: {path.name}: DicomSRValidator does not accept it; see cohort/sr_validation.parquet"
-        elif report_verdicts[path.name] is ValidationOutcome.NOT_INSTALLED:
-            yield f"not validated: {path.name}: DicomSRValidator is not installed (docs/dicom.md)"
+    unseen = [path.name for path in folder.reports if path.name not in report_verdicts]
+    if unseen:
+        yield f"not validated: DicomSRValidator has not seen {', '.join(unseen)}; run: ct-assets validate"
+    for file, said in report_verdicts.items():
+        if said is ValidationOutcome.REJECTED:
+            yield f"rejected: {file}: DicomSRValidator does not accept it; see cohort/sr_validation.parquet"
+        elif said is ValidationOutcome.NOT_INSTALLED:
+            yield f"not validated: {file}: DicomSRValidator was not installed; run: ct-assets validate"

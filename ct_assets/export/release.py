@@ -12,6 +12,7 @@ from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import UnfitSeriesError, read_ct_record
 from ct_assets.dicom.written import WrittenObject, read_objects
 from ct_assets.dicom_sr.tables import MEASUREMENT_TABLES
+from ct_assets.export.errors import ExportError
 from ct_assets.export.manifest import Release, ReleasedObject, ReleasedSeries, ReleasedTable
 from ct_assets.export.readiness import refusals
 from ct_assets.export.verdicts import ReportVerdicts
@@ -23,10 +24,6 @@ from ct_assets.store.tables import COHORT
 
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
 _SOFTWARE = ("ct-assets", "highdicom", "pydicom")
-
-
-class ExportError(ValueError):
-    """A release that cannot be written; the message says what to do."""
 
 
 def export(

@@ -1,7 +1,7 @@
 """The SEG and the three reports of a real chest CT, written once and validated once."""
 
+import dataclasses
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,21 +9,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ct_assets.collection import Compatibility
+from ct_assets.collection import EXPERT, Compatibility
 from ct_assets.dicom.codes import feature_codes, landmark_codes, organ_codes
 from ct_assets.dicom.edition import SignOff
+from ct_assets.dicom.report_validator import validate_reports
 from ct_assets.dicom.series import CtSeries
-from ct_assets.dicom.validators import Validation, validate_report
+from ct_assets.dicom.validators import Validation
 from ct_assets.dicom.written import PlannedObject, write_objects
 from ct_assets.dicom_sr.features import plan_features_sr
 from ct_assets.dicom_sr.landmarks import plan_landmarks_sr
 from ct_assets.dicom_sr.regions import plan_regions_sr
-from ct_assets.dicom_sr.segments import model_segments
+from ct_assets.dicom_sr.reports import EXPERT_PROVENANCE
+from ct_assets.dicom_sr.segments import SegmentReference, model_segments
 from ct_assets.provenance import Provenance
 from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES
 from tests.dicom_seg.examples import GEOMETRIES, TRACHEA, Example, demo_provenance, make_example, write_ct
 
 REPORTS = ("features", "landmarks", "regions")
+SPECIAL = ("landmarks", "regions", "expert")
 OUTSIDE = ("C1", "L5", "pelvis_start", "pelvis_end", "femur_end", "head_end", "eyes_end")
 
 
@@ -156,7 +159,36 @@ def reports(annotated: Annotated, tmp_path_factory: pytest.TempPathFactory) -> d
 
 
 @pytest.fixture(scope="session")
-def pixelmed(reports: dict[str, Path]) -> dict[str, Validation]:
-    """What DicomSRValidator says of them: half a minute for the three, two at a time."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        return dict(zip(reports, pool.map(validate_report, reports.values()), strict=True))
+def special_reports(small: Annotated, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What the three reports do not have: the expert's features, published codes, a sign-off, a predecessor."""
+    folder = tmp_path_factory.mktemp("special")
+    small.write(folder)
+    changed = dataclasses.replace(small, landmarks=small.landmarks.iloc[:-3], slice_regions=small.slice_regions[::-1])
+    plans = changed.plans(folder, "published")
+    sign_off = SignOff(person="Doe^Jane", organization="Example Hospital", moment="20250102030405+0000")
+    write_objects(plans, folder / "objects.json", {plan.content: sign_off for plan in plans})
+    expert = expert_plan(small, folder / "expert.dcm")
+    write_objects([expert], folder / "expert.json")
+    return {"landmarks": folder / "landmarks.dcm", "regions": folder / "regions.dcm", "expert": folder / "expert.dcm"}
+
+
+def expert_plan(annotated: Annotated, target: Path) -> PlannedObject:
+    """Plan the report on an expert whose segments are those of the SEG, the heart being the fourth."""
+    record = annotated.example.record
+    seg = next(iter(model_segments(annotated.seg, record, "").values())).seg
+    segments = {
+        label: SegmentReference(seg, number, seg.sop_instance_uid) for label, number in ((1, 1), (2, 4), (4, 2))
+    }
+    rows = annotated.features[annotated.features["model"] == "3d_fullres"]
+    rows = rows.assign(model=EXPERT, weights_digest=None, segmentation=seg.sop_instance_uid)
+    return plan_features_sr(annotated.series, record, rows, segments, EXPERT_PROVENANCE, target)
+
+
+@pytest.fixture(scope="session")
+def pixelmed(reports: dict[str, Path], special_reports: dict[str, Path]) -> dict[str, Validation]:
+    """What DicomSRValidator says of all of them, in one JVM."""
+    verdicts = dict(validate_reports([*reports.values(), *special_reports.values()]))
+    return {
+        **{name: verdicts[path] for name, path in reports.items()},
+        **{f"special {name}": verdicts[path] for name, path in special_reports.items()},
+    }

@@ -9,7 +9,7 @@ import pytest
 from ct_assets.dicom.codes import organ_codes
 from ct_assets.dicom.validators import Validation, ValidationOutcome, validate_dicom
 from tests.dicom_seg.examples import GEOMETRIES, dcmqi, make_example, write_ct
-from tests.dicom_sr.conftest import REPORTS, Annotated, annotate
+from tests.dicom_sr.conftest import REPORTS, SPECIAL, Annotated, annotate
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -18,7 +18,13 @@ def test_dciodvfy_finds_no_error(reports: dict[str, Path], name: str) -> None:
     assert validation.outcome is ValidationOutcome.ACCEPTED, validation
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", SPECIAL)
+def test_dciodvfy_finds_no_error_in_a_special_report(special_reports: dict[str, Path], name: str) -> None:
+    validation = validate_dicom(special_reports[name])
+    assert validation.outcome is ValidationOutcome.ACCEPTED, validation
+
+
+@pytest.mark.parametrize("name", [*REPORTS, *(f"special {name}" for name in SPECIAL)])
 def test_pixelmed_completes_without_error_or_warning(pixelmed: dict[str, Validation], name: str) -> None:
     validation = pixelmed[name]
     assert validation.outcome is ValidationOutcome.ACCEPTED, validation
