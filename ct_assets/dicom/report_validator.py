@@ -34,7 +34,7 @@ _OPTIONS = (
     "-XX:+UseSerialGC",
 )
 _START_TIMEOUT = 300.0
-_REPORTS_PER_THREAD = 40
+_REPORTS_PER_THREAD = 100
 _COMPLETE = ("Root Template Validation Complete", "IOD validation complete")
 _VERSION_LENGTH = 12
 _JUDGEMENT = 1  # to be raised when the same output gets another verdict
@@ -67,7 +67,7 @@ def validate_reports(
     paths : sequence of Path
         DICOM SR files.
     threads : int, optional
-        Reports at a time, at most; default: one for every 40 reports, since each thread loads the rules for itself, up
+        Reports at a time, at most; default: one for every 100 reports, since each thread loads the rules for itself, up
         to the number of cores.
     timeout : float
         Seconds that one report may take.
