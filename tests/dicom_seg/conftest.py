@@ -4,20 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.dicom_seg.examples import GEOMETRIES, Example, make_example, write_ct
-
-REAL = {"chest_ct_64": "real/chest_ct_64/dicom", "ibsi_lung_ct": "real/ibsi_lung_ct/dicom/image"}
+from tests.dicom_seg.examples import EXAMPLES, GEOMETRIES, Example, make_example, write_ct, write_example
 
 
-@pytest.fixture(scope="session", params=[*GEOMETRIES, *REAL])
+@pytest.fixture(scope="session", params=EXAMPLES)
 def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Example:
-    """Every geometry, synthetic and real."""
-    folder = tmp_path_factory.mktemp("example")
-    if request.param in REAL:
-        files = sorted((shared_data / REAL[request.param]).glob("*.dcm"))
-    else:
-        files = write_ct(folder / "dicom", GEOMETRIES[request.param])
-    return make_example(files, folder / "series")
+    """Every geometry, synthetic, of the demo collection and real."""
+    return write_example(request.param, tmp_path_factory.mktemp("example"), shared_data)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from ct_assets.ct_nifti.convert import convert
 from ct_assets.ct_nifti.record import CtRecord
-from ct_assets.dicom.series import CT_IMAGE_STORAGE, CtSeries
+from ct_assets.demo.collection import CASES, DEFAULT_SEED, write_case
+from ct_assets.dicom.series import CT_IMAGE_STORAGE, CtInstance, CtSeries
 from ct_assets.dicom.uids import derived_uid
 from ct_assets.dicom.written import WrittenObject, write_objects
 from ct_assets.dicom_seg.writer import plan_seg
@@ -51,6 +52,12 @@ GEOMETRIES = {
     "oblique, non-square": Geometry(orientation=_oblique(), pixel_spacing=(1.7, 0.9)),
     "stored backwards": Geometry(stored_backwards=True),
 }
+
+
+REAL = {"chest_ct_64": "real/chest_ct_64/dicom", "ibsi_lung_ct": "real/ibsi_lung_ct/dicom/image"}
+DEMO = {f"demo {case.patient_id}, {case.kind}": case for case in CASES if case.kind in {"reversed", "short"}}
+EXAMPLES = (*GEOMETRIES, *REAL, *DEMO)
+"""Names of all series: synthetic geometries, real CT and CT of the demo collection."""
 
 
 def write_ct(folder: Path, geometry: Geometry, slices: int = 12) -> list[Path]:
@@ -144,6 +151,33 @@ def make_example(files: Sequence[Path], folder: Path) -> Example:
     labels[columns // 2 + 1 :, 2 : rows // 2, 2 : slices // 2] = ESOPHAGUS
     labels[2, rows - 3, slices - 2] = AORTA
     return Example(CtSeries.read(files), record, labels, label_map_record(record, demo_provenance()))
+
+
+def write_example(name: str, folder: Path, shared_data: Path) -> Example:
+    """Write or find the series of a name, and make an example of it."""
+    if name in REAL:
+        files = sorted((shared_data / REAL[name]).glob("*.dcm"))
+    elif name in DEMO:
+        write_case(folder / "dicom", DEMO[name], DEFAULT_SEED)
+        files = sorted((folder / "dicom/CT").glob("*"))
+    else:
+        files = write_ct(folder / "dicom", GEOMETRIES[name])
+    return make_example(files, folder / "series")
+
+
+def with_headers(series: CtSeries, **changes: str | list[str] | None) -> CtSeries:
+    """Replace attributes of every header, or remove them."""
+    instances = []
+    for instance in series.instances:
+        header = pydicom.Dataset()
+        header.update(instance.header)
+        header.file_meta = instance.header.file_meta
+        for keyword, value in changes.items():
+            header.pop(keyword, None)
+            if value is not None:
+                setattr(header, keyword, value)
+        instances.append(CtInstance(instance.path, header))
+    return CtSeries(tuple(instances))
 
 
 def dcmqi(tool: str, *arguments: object) -> None:

@@ -8,12 +8,20 @@ import pytest
 
 from ct_assets.ct_nifti.segmentation import read_seg
 from ct_assets.dicom.codes import organ_codes
-from ct_assets.dicom.series import CtInstance, CtSeries, InconsistentSeriesError
+from ct_assets.dicom.series import CtSeries, InconsistentSeriesError
 from ct_assets.dicom.source import UNKNOWN_DATE
 from ct_assets.dicom.validators import ValidationOutcome, validate_dicom
 from ct_assets.dicom.written import read_objects
 from ct_assets.provenance import DEMONSTRATION_NOTICE
-from tests.dicom_seg.examples import AORTA, TRACHEA, Example, demo_provenance, label_map_by_dcmqi, label_map_record
+from tests.dicom_seg.examples import (
+    AORTA,
+    TRACHEA,
+    Example,
+    demo_provenance,
+    label_map_by_dcmqi,
+    label_map_record,
+    with_headers,
+)
 
 
 def test_dciodvfy_dcmqi_and_our_reader_agree_on_every_geometry(example: Example, tmp_path: Path) -> None:
@@ -125,24 +133,10 @@ def test_refuses_labels_that_do_not_fit(axial: Example, tmp_path: Path, labels: 
         dataclasses.replace(axial, labels=labels).write(tmp_path / "seg.dcm")
 
 
-def _with_headers(series: CtSeries, **changes: str | None) -> CtSeries:
-    """Replace attributes of every header, or remove them."""
-    instances = []
-    for instance in series.instances:
-        header = pydicom.Dataset()
-        header.update(instance.header)
-        for keyword, value in changes.items():
-            header.pop(keyword, None)
-            if value is not None:
-                setattr(header, keyword, value)
-        instances.append(CtInstance(instance.path, header))
-    return CtSeries(tuple(instances))
-
-
 def test_source_without_optional_attributes(axial: Example, tmp_path: Path) -> None:
     absent = ["PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate"]
     absent += ["StudyTime", "ReferringPhysicianName", "Manufacturer", "SliceThickness", "FrameOfReferenceUID"]
-    series = _with_headers(axial.series, **dict.fromkeys(absent))
+    series = with_headers(axial.series, **dict.fromkeys(absent))
     dataclasses.replace(axial, series=series).write(tmp_path / "seg.dcm")
     assert validate_dicom(tmp_path / "seg.dcm").outcome is ValidationOutcome.ACCEPTED
     assert pydicom.dcmread(tmp_path / "seg.dcm").ContentDate == UNKNOWN_DATE
@@ -153,14 +147,14 @@ def test_source_without_optional_attributes(axial: Example, tmp_path: Path) -> N
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
 def test_values_that_no_object_may_carry_are_dropped(axial: Example, tmp_path: Path) -> None:
-    series = _with_headers(axial.series, PatientSex="X", PatientBirthDate="1950", SpecificCharacterSet="ISO_IR 999")
+    series = with_headers(axial.series, PatientSex="X", PatientBirthDate="1950", SpecificCharacterSet="ISO_IR 999")
     dataclasses.replace(axial, series=series).write(tmp_path / "seg.dcm")
     dataset = pydicom.dcmread(tmp_path / "seg.dcm")
     assert (dataset.PatientSex, dataset.PatientBirthDate, dataset.SpecificCharacterSet) == ("", "", "ISO_IR 192")
 
 
 def test_no_warning_quotes_the_patient(axial: Example, tmp_path: Path) -> None:
-    series = _with_headers(axial.series, PatientName="Confidential")
+    series = with_headers(axial.series, PatientName="Confidential")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         dataclasses.replace(axial, series=series).write(tmp_path / "seg.dcm")
