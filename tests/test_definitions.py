@@ -13,13 +13,13 @@ from dagster._core.utils import make_new_run_id
 from ct_assets.collection import Collection, load_collections
 from ct_assets.definitions import collection_definitions, defs
 from ct_assets.installation import resources
-from ct_assets.partitions import Registered, Scope, register_series, scopes, shard_of
+from ct_assets.partitions import COHORT_ASSETS, Registered, Scope, register_series, scopes, shard_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 ASSETS = [
     "bpr_json", "cohort_report", "cohort_table", "ct_nifti", "dicom_seg", "dicom_sr", "organ_seg", "qc_report",
-    "shape_features",
+    "shape_features", "sr_validation",
 ]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_every_collection_has_the_whole_graph():
         for key in graph.get_all_asset_keys():
             node = graph.get(key)
             assert node.group_name == key.path[0]
-            assert node.is_partitioned == (key.path[-1] not in {"cohort_table", "cohort_report"})
+            assert node.is_partitioned == (key.path[-1] not in COHORT_ASSETS)
 
 
 def test_the_chain_hangs_together():
@@ -85,7 +85,7 @@ def test_every_check_of_a_series_is_partitioned_like_its_asset():
     names = {spec.key.name for spec in specs}
     assert {"fit", "geometry_matches_dicom", "seg_reads_back", "sr_reads_back", "dice", "sphericity"} <= names
     for spec in specs:
-        partitioned = spec.key.asset_key.path[-1] not in {"cohort_table", "cohort_report"}
+        partitioned = spec.key.asset_key.path[-1] not in COHORT_ASSETS
         assert (spec.partitions_def is not None) == partitioned, spec.key
 
 
@@ -100,7 +100,7 @@ def test_shards_have_keys_and_partitions_of_their_own(sharded):
     ).resolve_asset_graph()
     keys = {"/".join(key.path) for key in graph.get_all_asset_keys()}
     assert {"big/cohort_table", "big/0000/ct_nifti", "big/0002/qc_report"} <= keys
-    assert len(keys) == 2 + 3 * 7
+    assert len(keys) == 3 + 3 * 7
     assert len({scope.partitions.name for scope in scopes(sharded)}) == 3
 
 
