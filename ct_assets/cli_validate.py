@@ -17,11 +17,12 @@ from ct_assets.sr_validation.cohort import REMEDY, CohortValidation, rejections,
 def validate(collection: str) -> None:
     """Check the reports of COLLECTION, the name of a file in collections/, with PixelMed's DicomSRValidator.
 
-    The same as materializing <collection>/sr_validation in the web UI. It takes about ten seconds of a core for each
-    report, and minutes for one of hundreds of slices; reports that have not changed since are not checked again.
-    Larger collections are checked by a sample (report_validation in the YAML). A release asks for it: ct-assets export.
+    The same as materializing <collection>/sr_validation in the web UI. It takes a few seconds to start and then less
+    than a second for most reports; reports that have not changed since are not checked again. Larger collections are
+    checked by a sample (report_validation in the YAML). A release asks for it: ct-assets export.
 
-    Exit code 0: every report was accepted; 3: one was rejected, or the validator is not installed.
+    Exit code 0: every report was accepted; 1: there is no report; 3: one was rejected, or the validator is not
+    installed.
     """
     with clear_errors():
         chosen = named_collection(collection)
@@ -34,6 +35,9 @@ def validate(collection: str) -> None:
                 chosen.report_validation,
                 lambda done, of_all: bar.update(task, completed=done, total=of_all),
             )
+    if found.outcome is None:
+        message = f"no series of {collection} has a report yet; annotate it first"
+        raise click.ClickException(message)
     _show(found)
     sys.exit(0 if found.outcome is ValidationOutcome.ACCEPTED else EXIT_INCOMPLETE)
 

@@ -1,4 +1,4 @@
-"""PixelMed's DicomSRValidator on many reports in one JVM, whose start and rules would cost ten seconds for each."""
+"""PixelMed's DicomSRValidator on many reports in one JVM, whose start and rules would cost seconds for each."""
 
 import base64
 import os
@@ -22,14 +22,26 @@ VALIDATOR = "DicomSRValidator"
 PIXELMED_JAR = Path("/usr/share/java/pixelmed.jar")
 """Where Debian's libpixelmed-java puts PixelMed."""
 
-TIMEOUT = 900.0
-"""Seconds that one report may take; one of 600 groups takes minutes."""
+TIMEOUT = 300.0
+"""Seconds that one report may take; one of 600 groups takes four."""
 
 _DRIVER = Path(__file__).with_name("ValidateReports.java")
-_OPTIONS = tuple(f"-Djdk.xml.xpath{limit}Limit=0" for limit in ("TotalOp", "ExprOp", "ExprGrp"))
-_HEAP_SHARE = "-XX:MaxRAMPercentage=60"
+_OPTIONS = (
+    *(f"-Djdk.xml.xpath{limit}Limit=0" for limit in ("TotalOp", "ExprOp", "ExprGrp")),
+    "-XX:MaxRAMPercentage=60",
+    # Half of the time at the start, and less of it later: the code of the rules is too large for the other compiler.
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+)
+_START_TIMEOUT = 300.0
+_REPORTS_PER_THREAD = 100
 _COMPLETE = ("Root Template Validation Complete", "IOD validation complete")
 _VERSION_LENGTH = 12
+_JUDGEMENT = 1  # to be raised when the same output gets another verdict
+
+
+class ValidatorError(OSError):
+    """DicomSRValidator is installed and does not work; the message says what Java said."""
 
 
 def installed() -> bool:
@@ -39,8 +51,8 @@ def installed() -> bool:
 
 @cache
 def validator_version() -> str:
-    """Return what identifies the rules that reports are checked against: the digest of PixelMed's library."""
-    return f"{VALIDATOR} {file_digest(PIXELMED_JAR)[:_VERSION_LENGTH]}"
+    """Return what decides on a verdict: the digest of PixelMed's library, and how its output is judged here."""
+    return f"{VALIDATOR} {file_digest(PIXELMED_JAR)[:_VERSION_LENGTH]}, judgement {_JUDGEMENT}"
 
 
 def validate_reports(
@@ -55,7 +67,8 @@ def validate_reports(
     paths : sequence of Path
         DICOM SR files.
     threads : int, optional
-        Reports at a time; default: as many as there are cores.
+        Reports at a time, at most; default: one for every 100 reports, since each thread loads the rules for itself, up
+        to the number of cores.
     timeout : float
         Seconds that one report may take.
 
@@ -70,6 +83,8 @@ def validate_reports(
     ------
     FileNotFoundError
         If one of the files does not exist.
+    ValidatorError
+        If the JVM does not get as far as the first report.
     """
     for path in paths:
         if not path.is_file():
@@ -80,20 +95,27 @@ def validate_reports(
         return
     together, alone = [str(index) for index in range(len(paths))], list[str]()
     while together or alone:
-        names, count = (together, threads or os.cpu_count() or 1) if together else (alone[:1], 1)
-        run = _Run(paths, names, min(count, len(names)), timeout)
+        names = together or alone[:1]
+        run = _Run(paths, names, min(threads or _threads(len(names)), len(names)), timeout)
         for name, verdict in run.verdicts():
             yield paths[int(name)], verdict
         # What was at work when the JVM ended is tried once more, alone, to learn which report ended it.
         suspects = [name for name in names if name in run.begun]
+        if not suspects and not run.done:
+            message = f"{VALIDATOR} does not start: {run.last_words}"
+            raise ValidatorError(message)
         if together:
             alone += suspects
             together = [name for name in names if name not in run.done and name not in run.begun]
         else:
             for name in suspects:
                 reason = f"{VALIDATOR} ended while it worked: {run.last_words}"
-                yield paths[int(name)], Validation(VALIDATOR, ValidationOutcome.REJECTED, (reason,))
+                yield paths[int(name)], Validation(VALIDATOR, ValidationOutcome.REJECTED, (reason,), complete=False)
             alone = alone[1:]
+
+
+def _threads(reports: int) -> int:
+    return min(os.cpu_count() or 1, 1 + reports // _REPORTS_PER_THREAD)
 
 
 class _Run:
@@ -110,8 +132,11 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch, (Path(scratch) / "log").open("w+b") as log:
             for name in self._names:
                 (Path(scratch) / name).symlink_to(self._paths[int(name)].resolve())
-            command = ["java", *_OPTIONS, _HEAP_SHARE, "-cp", str(PIXELMED_JAR), str(_DRIVER), str(self._threads)]
-            process = subprocess.Popen(command, cwd=scratch, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+            # Links with plain names: a path may hold what neither Java nor a line can carry.
+            (Path(scratch) / "names").write_text("".join(f"{name}\n" for name in self._names), encoding="ascii")
+            command = ["java", *_OPTIONS, "-cp", str(PIXELMED_JAR), str(_DRIVER), str(self._threads)]
+            with (Path(scratch) / "names").open("rb") as names:
+                process = subprocess.Popen(command, cwd=scratch, stdin=names, stdout=subprocess.PIPE, stderr=log)
             assert process.stdout is not None
             events: queue.Queue[bytes] = queue.Queue()
             reader = threading.Thread(target=_forward, args=(process.stdout, events), daemon=True)
@@ -124,19 +149,16 @@ class _Run:
                 reader.join()
                 process.stdout.close()
                 log.seek(0)
-                lines = log.read().decode(errors="replace").strip().splitlines()
-                self.last_words = without_patient(lines[-1]) if lines else f"status {process.returncode}"
+                self.last_words = _last_words(process.returncode, log.read().decode(errors="replace"))
 
     def _events(
         self, process: "subprocess.Popen[bytes]", events: "queue.Queue[bytes]"
     ) -> Iterator[tuple[str, Validation]]:
-        assert process.stdin is not None
-        process.stdin.write("".join(f"{name}\n" for name in self._names).encode())
-        process.stdin.close()
-        while True:
+        started = time.monotonic()
+        while self.begun or self.done or time.monotonic() - started < _START_TIMEOUT:
             late = [name for name, since in self.begun.items() if time.monotonic() - since > self._timeout]
             for name in late:
-                yield self._finish(name, (f"stopped after {self._timeout:g} s",), ())
+                yield self._finish(name, (f"stopped after {self._timeout:g} s",), (), complete=False)
             if late:
                 return
             try:
@@ -144,6 +166,7 @@ class _Run:
             except queue.Empty:
                 continue
             if not event:
+                process.wait()
                 return
             kind, name, *rest = event.decode().split()
             text = base64.b64decode(rest[0]).decode(errors="replace") if rest else ""
@@ -154,17 +177,24 @@ class _Run:
             elif kind == "done":
                 yield self._finish(name, *_said([without_patient(line) for line in text.splitlines()]))
 
-    def _finish(self, name: str, errors: tuple[str, ...], warnings: tuple[str, ...]) -> tuple[str, Validation]:
+    def _finish(
+        self, name: str, errors: tuple[str, ...], warnings: tuple[str, ...], *, complete: bool = True
+    ) -> tuple[str, Validation]:
         self.begun.pop(name, None)
         self.done.add(name)
         outcome = ValidationOutcome.REJECTED if errors or warnings else ValidationOutcome.ACCEPTED
-        return name, Validation(VALIDATOR, outcome, errors, warnings)
+        return name, Validation(VALIDATOR, outcome, errors, warnings, complete)
 
 
 def _forward(output: IO[bytes], events: "queue.Queue[bytes]") -> None:
     for line in output:
         events.put(line)
     events.put(b"")
+
+
+def _last_words(status: int, log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if "Error" in line or "Exception" in line]
+    return ": ".join([f"status {status}", *map(without_patient, lines[-1:])])
 
 
 def _said(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

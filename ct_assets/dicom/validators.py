@@ -32,12 +32,16 @@ class ValidationOutcome(Enum):
 
 @dataclass(frozen=True)
 class Validation:
-    """Verdict of one validator on one file, with its messages; values of patients and persons are struck out."""
+    """Verdict of one validator on one file, with its messages; values of patients and persons are struck out.
+
+    ``complete``: the validator came to an end, so that it would say the same again.
+    """
 
     validator: str
     outcome: ValidationOutcome
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    complete: bool = True
 
 
 def validate_dicom(path: Path, timeout: float = DEFAULT_TIMEOUT) -> Validation:

@@ -30,7 +30,7 @@ def sr_validation(scope: Scope) -> dg.AssetsDefinition:
         found = validate_cohort(store, collection.report_validation, progress)
         return dg.MaterializeResult(
             metadata={
-                "outcome": found.outcome.value,
+                "outcome": found.outcome.value if found.outcome else "no reports",
                 "reports": len(found.rows),
                 "known_before": found.reused,
                 "series": f"{found.chosen} of {found.series}",

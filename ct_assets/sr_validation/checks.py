@@ -23,7 +23,8 @@ def sr_validation_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         rows = SR_VALIDATION.read(series_store.collection(name).cohort.sr_validation)
         rejected = rejections(rows)
         absent = int((rows["outcome"] == ValidationOutcome.NOT_INSTALLED.value).sum())
-        outcome = "fail" if rejected else "not installed" if absent else "pass"
+        outcome = "fail" if rejected else "not installed" if absent else "pass" if len(rows) else "not evaluated"
+        remedy = {"not installed": REMEDY, "not evaluated": "no series has a report yet"}.get(outcome, "none")
         return dg.AssetCheckResult(
             passed=outcome == "pass",
             severity=dg.AssetCheckSeverity.WARN,
@@ -31,7 +32,7 @@ def sr_validation_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
                 "outcome": outcome,
                 "reports": len(rows),
                 "rejected": len(rejected),
-                "problems": "\n".join(rejected[:_SHOWN]) or (REMEDY if absent else "none"),
+                "problems": "\n".join(rejected[:_SHOWN]) or remedy,
             },
         )
 

@@ -1,12 +1,14 @@
 """DicomSRValidator on the reports of a collection: of which series, and what it says of each report."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from ct_assets.collection import ReportValidation
 from ct_assets.dicom.report_validator import VALIDATOR, installed, validate_reports, validator_version
@@ -16,6 +18,8 @@ from ct_assets.store.digest import file_digest
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.tables import SR_VALIDATION
 
+logger = logging.getLogger(__name__)
+
 REMEDY = (
     "DicomSRValidator is not installed, so nothing was validated; install default-jdk-headless and "
     "libpixelmed-java (Debian)"
@@ -23,6 +27,7 @@ REMEDY = (
 """What to do where the validator is not there."""
 
 _SAVE_EVERY = 25
+_MESSAGES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,11 @@ class CohortValidation:
     series: int
 
     @property
-    def outcome(self) -> ValidationOutcome:
-        """Rejected if one report is, not installed if one could not be validated, else accepted."""
+    def outcome(self) -> ValidationOutcome | None:
+        """Rejected if one report is, not installed if one could not be validated, else accepted; None: no reports."""
         found = set(self.rows["outcome"])
-        order = (ValidationOutcome.REJECTED, ValidationOutcome.NOT_INSTALLED)
-        return next((outcome for outcome in order if outcome.value in found), ValidationOutcome.ACCEPTED)
+        order = (ValidationOutcome.REJECTED, ValidationOutcome.NOT_INSTALLED, ValidationOutcome.ACCEPTED)
+        return next((outcome for outcome in order if outcome.value in found), None)
 
 
 def chosen_series(uids: Iterable[str], settings: ReportValidation) -> list[str]:
@@ -120,17 +125,22 @@ def _report(series: SeriesFolder, path: Path) -> dict[str, Any]:
 
 
 def _known(path: Path) -> dict[str, dict[str, Any]]:
-    """Return what the same validator has said before, by the digest of the file."""
+    """Return what the same validator has said before, by the digest of the file; nothing if the table is unusable."""
     if not path.is_file() or not installed():
         return {}
-    rows = SR_VALIDATION.read(path)
+    try:
+        rows = SR_VALIDATION.read(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        logger.warning("%s is left out, and everything is validated: %s", path, error)
+        return {}
     rows = rows[(rows["validator"] == validator_version()) & (rows["outcome"] != ValidationOutcome.NOT_INSTALLED.value)]
     columns = ["validator", "outcome", "messages"]
     return dict(zip(rows["sha256"], rows[columns].to_dict("records"), strict=True))
 
 
 def _said(verdict: Validation) -> dict[str, Any]:
-    known = verdict.outcome is not ValidationOutcome.NOT_INSTALLED
+    # A verdict without a version is not kept: a report at which Java ran out of time or memory gets another try.
+    known = verdict.outcome is not ValidationOutcome.NOT_INSTALLED and verdict.complete
     return {
         "validator": validator_version() if known else VALIDATOR,
         "outcome": verdict.outcome.value,
@@ -155,6 +165,11 @@ def rejections(rows: pd.DataFrame) -> Sequence[str]:
     """
     rejected = rows[rows["outcome"] == ValidationOutcome.REJECTED.value]
     return [
-        f"{uid}: {file}: {'; '.join(messages)}"
+        f"{uid}: {file}: {_shortened(messages)}"
         for uid, file, messages in rejected[["SeriesInstanceUID", "file", "messages"]].itertuples(index=False)
     ]
+
+
+def _shortened(messages: Sequence[str]) -> str:
+    more = len(messages) - _MESSAGES_SHOWN
+    return "; ".join([*messages[:_MESSAGES_SHOWN], *([f"and {more} more"] if more > 0 else [])])
