@@ -31,8 +31,9 @@ from ct_assets.dicom.written import PlannedObject, write_objects
 from ct_assets.dicom_seg.writer import plan_seg
 from ct_assets.dicom_sr.features import plan_features_sr
 from ct_assets.dicom_sr.landmarks import plan_landmarks_sr
-from ct_assets.dicom_sr.read import read_features
+from ct_assets.dicom_sr.read import read_report
 from ct_assets.dicom_sr.regions import plan_regions_sr
+from ct_assets.dicom_sr.rows import quantitative_rows
 from ct_assets.dicom_sr.segments import model_segments
 
 CORES = 2
@@ -150,10 +151,16 @@ def _sr(scan: Scan, series: CtSeries, folder: Path) -> Figures:
 
 
 def _compare_values(ours: Path, theirs: Path) -> None:
-    both = [read_features(path).set_index(["organ", "feature"])["value"].astype(float) for path in (ours, theirs)]
-    difference = (both[0] - both[1]).abs()
-    if len(difference) != len(organ_codes()) * len(feature_codes()) or not difference.max() < ROUNDED_WITHIN:
-        sys.exit(f"the reports of the features do not hold the same values: {difference}")
+    both = [
+        {
+            (row["findingSite"]["CodeValue"], row["Quantity"]["CodeValue"]): row["Value"]
+            for row in quantitative_rows(read_report(path))
+        }
+        for path in (ours, theirs)
+    ]
+    complete = both[0].keys() == both[1].keys() and len(both[0]) == len(organ_codes()) * len(feature_codes())
+    if not complete or any(abs(value - both[1][key]) >= ROUNDED_WITHIN for key, value in both[0].items()):
+        sys.exit(f"the reports of the features do not hold the same values: {both}")
 
 
 def _memory(folder: Path) -> Figures:
