@@ -1,5 +1,6 @@
 """What was written of a series and from what: which object is stale, and which document a new one replaces."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from ct_assets.dicom.authorship import save
 from ct_assets.dicom.edition import Edition, ObjectReference, SignOff, reference_of
 from ct_assets.store.digest import file_digest
 from ct_assets.store.record import Record, RecordError
+
+logger = logging.getLogger(__name__)
 
 
 class NothingWrittenError(LookupError):
@@ -77,8 +80,11 @@ def read_objects(path: Path) -> dict[str, WrittenObject]:
         seg/objects.json or sr/objects.json.
     """
     try:
-        return ObjectsRecord.read(path, path.parent.name).objects
-    except (FileNotFoundError, RecordError):
+        return ObjectsRecord.read(path, f"dicom_{path.parent.name}").objects
+    except FileNotFoundError:
+        return {}
+    except RecordError as error:
+        logger.warning("what was written before is forgotten: %s", error)
         return {}
 
 

@@ -1,6 +1,7 @@
 """Editions of a report: what it replaces, who signs it, and that the same content is the same file."""
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import pydicom
@@ -159,3 +160,16 @@ def test_contributing_equipment_names_scanner_model_and_writer(reports: dict[str
         assert {"Acquisition Equipment", "Processing Equipment"} <= set(purposes)
         processing = next(item for item in equipment if item.get("DeviceSerialNumber"))
         assert len(processing.DeviceSerialNumber) == 64
+
+
+def test_a_damaged_record_is_named_and_what_was_before_is_forgotten(
+    small: Annotated, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = small.write(tmp_path)
+    before = paths["regions"].read_bytes()
+    (tmp_path / "objects.json").write_text('{"objects": 1}')
+    caplog.set_level(logging.WARNING, logger="ct_assets.dicom.written")
+    small.write(tmp_path)
+    assert "objects.json is damaged" in caplog.text
+    assert paths["regions"].read_bytes() == before
+    assert set(read_objects(tmp_path / "objects.json")) == {"3d_fullres", "landmarks", "regions"}
