@@ -10,7 +10,8 @@ from ct_assets.cli_errors import clear_errors
 from ct_assets.dicom.authorship import LONG_STRING_LENGTH
 from ct_assets.dicom.edition import SignOff
 
-_PERSON = re.compile(r"[^\\^=]+(\^[^\\^=]*){1,4}")
+_PERSON = re.compile(r"[^\\^=\x00-\x1f]+(\^[^\\^=\x00-\x1f]*){1,4}")
+_ORGANIZATION = re.compile(r"[^\\\x00-\x1f]+")
 
 
 @click.command("sign-off")
@@ -25,10 +26,10 @@ def sign_off(collection: str, series: str, person: str, organization: str) -> No
     ones before. What they say later, if it is something else, is unverified again. Accepting a series in quality
     control is no such signature.
     """
-    if not _PERSON.fullmatch(person):
-        message = "write the name as DICOM does, family name first: Doe^Jane"
+    if not _PERSON.fullmatch(person) or len(person) > LONG_STRING_LENGTH:
+        message = f"write the name as DICOM does, family name first, in {LONG_STRING_LENGTH} characters: Doe^Jane"
         raise click.BadParameter(message, param_hint="--person")
-    if not 0 < len(organization.strip()) <= LONG_STRING_LENGTH or "\\" in organization:
+    if not _ORGANIZATION.fullmatch(organization.strip()) or len(organization.strip()) > LONG_STRING_LENGTH:
         message = f"give 1 to {LONG_STRING_LENGTH} characters without a backslash"
         raise click.BadParameter(message, param_hint="--organization")
     with clear_errors():

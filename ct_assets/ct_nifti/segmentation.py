@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ct_assets.collection import Organ
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation_grid import CtGrid, FramePlane, OffGridError
 from ct_assets.dicom.edition import ObjectReference, reference_of
+from ct_assets.store.digest import file_digest
 
 SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 """SOP Class UID of BINARY and FRACTIONAL SEG."""
@@ -33,11 +35,15 @@ class UnusableSegmentationError(ValueError):
 
 @dataclass(frozen=True)
 class ExpertStructure:
-    """What an expert drew of a structure: a mask, shape (columns, rows, slices), and the segments that it is in."""
+    """What an expert drew of a structure: a mask, shape (columns, rows, slices), and the segments that it is in.
+
+    ``digest`` is the SHA-256 of the SEG's file.
+    """
 
     mask: Mask
     seg: ObjectReference
     segments: tuple[int, ...]
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,11 @@ def read_seg(path: Path, record: CtRecord) -> npt.NDArray[np.uint8]:
         If the file is no BINARY or FRACTIONAL SEG, lies on another grid, has overlapping segments, or has more than
         255 of them.
     """
+    with _complete(path):
+        return _label_map(path, record)
+
+
+def _label_map(path: Path, record: CtRecord) -> npt.NDArray[np.uint8]:
     dataset = _read(path)
     labels = np.zeros(_frame_shape(record), dtype=np.uint8)
     for frame in _frames(path, dataset, record):
@@ -110,6 +121,13 @@ def read_expert(
     UnusableSegmentationError
         If the file is no BINARY or FRACTIONAL SEG, or lies on another grid.
     """
+    with _complete(path):
+        return _structures(path, record, structures, lungs)
+
+
+def _structures(
+    path: Path, record: CtRecord, structures: Mapping[Organ, str], lungs: Sequence[str]
+) -> dict[str, ExpertStructure]:
     dataset = _read(path)
     names = [(organ, label) for organ, label in structures.items()] + [(LUNGS, label) for label in lungs]
     wanted = {
@@ -124,15 +142,26 @@ def read_expert(
     for frame in _frames(path, dataset, record, segments):
         for name in wanted[frame.segment]:
             masks[name][frame.slice_index] |= frame.mask
-    reference = reference_of(dataset)
+    reference, digest = reference_of(dataset), file_digest(path)
     return {
         name: ExpertStructure(
             mask=np.ascontiguousarray(record.from_dicom(mask)),
             seg=reference,
             segments=tuple(sorted(number for number, frame_names in wanted.items() if name in frame_names)),
+            digest=digest,
         )
         for name, mask in masks.items()
     }
+
+
+@contextmanager
+def _complete(path: Path) -> Iterator[None]:
+    """Name the file that lacks something that every SEG has."""
+    try:
+        yield
+    except (AttributeError, AssertionError, IndexError, KeyError, TypeError) as error:
+        message = f"{path}: lacks something that every SEG has ({type(error).__name__}: {error})"
+        raise UnusableSegmentationError(message) from error
 
 
 def _read(path: Path) -> pydicom.Dataset:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pydicom
 from pydantic import BaseModel, ConfigDict
 
-from ct_assets.dicom.uids import derived_uid
+from ct_assets.dicom.uids import IMPLEMENTATION_VERSION, derived_uid
 from ct_assets.provenance import Provenance
 from ct_assets.store.digest import combined_digest, json_digest
 
@@ -74,7 +74,7 @@ class Edition:
 
 
 def content_digest(source_digest: str, provenance: Provenance, *content: str) -> str:
-    """Return the digest of everything that an object says.
+    """Return the digest of everything that an object says, and of the version of the writers.
 
     Parameters
     ----------
@@ -85,7 +85,9 @@ def content_digest(source_digest: str, provenance: Provenance, *content: str) ->
     *content : str
         Digests of the content itself and of every setting that shows in it.
     """
-    return combined_digest([source_digest, json_digest(provenance.model_dump(mode="json")), *content])
+    return combined_digest(
+        [IMPLEMENTATION_VERSION, source_digest, json_digest(provenance.model_dump(mode="json")), *content]
+    )
 
 
 def reference_of(dataset: pydicom.Dataset) -> ObjectReference:

@@ -18,8 +18,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 DEFAULT_TIMEOUT = 300.0
 """Seconds after which a validator counts as failed."""
 
-_PERSONAL = re.compile(r"\((?:0x)?0010,|\bPN\b")
-_QUOTED_VALUE = re.compile(r"= <[^>]*>")
+_PERSONAL = re.compile(r"\((?:0x)?0010,|\bPN\b|\((?:0x)?0008,(?:0x)?00[59]0|\((?:0x)?0020,(?:0x)?0010")
+_QUOTED_VALUE = re.compile(r"= <(.*>|.*$)")
 
 
 class ValidationOutcome(Enum):

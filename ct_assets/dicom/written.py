@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pydicom
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ct_assets.dicom.authorship import save
 from ct_assets.dicom.edition import Edition, ObjectReference, SignOff, reference_of
@@ -25,12 +25,13 @@ class WrittenObject(BaseModel):
     """One object as it was written, or the reason why there is none (``absent``).
 
     ``file`` is its name beside the record, ``content`` the digest of what it says; ``replaces`` has the
-    SOPInstanceUIDs of its earlier editions, the latest first; ``predecessor`` is the one that the object itself names.
+    SOPInstanceUIDs of its earlier editions, the latest first; ``predecessor`` is the one that the object itself names,
+    or will name when it is there again.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: str
+    file: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     content: str
     reference: ObjectReference | None = None
     sha256: str | None = None
@@ -129,7 +130,7 @@ def next_edition(plan: PlannedObject, before: WrittenObject | None, sign_off: Si
     sign_off : SignOff, optional
         Who answers for the content.
     """
-    last = before.predecessor if before else None
+    last = before.predecessor if before and plan.names_predecessor else None
     again = Edition(plan.role, plan.content, plan.software, last, sign_off)
     reference = before.reference if before else None
     if reference is None or again.sop_instance_uid == reference.sop_instance_uid or not plan.names_predecessor:
@@ -137,7 +138,7 @@ def next_edition(plan: PlannedObject, before: WrittenObject | None, sign_off: Si
     return Edition(plan.role, plan.content, plan.software, reference, sign_off)
 
 
-def outdated(planned: Sequence[PlannedObject], path: Path) -> list[str]:
+def outdated(planned: Sequence[PlannedObject], path: Path, sign_offs: Mapping[str, SignOff] | None = None) -> list[str]:
     """Return what is not as the inputs of now give it, one sentence each; nothing is written.
 
     Parameters
@@ -146,15 +147,19 @@ def outdated(planned: Sequence[PlannedObject], path: Path) -> list[str]:
         Every object that the record should hold.
     path : Path
         The record.
+    sign_offs : mapping of str to SignOff, optional
+        Content digest -> who answers for it.
     """
     before = read_objects(path)
-    problems = []
+    problems = [f"{before[name].file} is no longer asked for" for name in before.keys() - {one.name for one in planned}]
     for plan in planned:
         last = before.get(plan.name)
         if last is None:
             problems.append(f"{plan.target.name} was never written")
         elif last.content != plan.content:
             problems.append(f"{plan.target.name} was made from other inputs than there are now")
+        elif plan.absent is None and last.sign_off != (sign_offs or {}).get(plan.content):
+            problems.append(f"{plan.target.name} is not signed as sign_offs.json says")
         elif last.sha256 != (file_digest(plan.target) if plan.target.is_file() else None):
             problems.append(f"{plan.target.name} is not the file that was written")
     return problems
@@ -166,7 +171,11 @@ def _write(plan: PlannedObject, before: WrittenObject | None, sign_off: SignOff 
         plan.target.unlink(missing_ok=True)
         gone = (before.reference.sop_instance_uid,) if before and before.reference else ()
         return WrittenObject(
-            file=plan.target.name, content=plan.content, replaces=(*gone, *replaces), absent=plan.absent
+            file=plan.target.name,
+            content=plan.content,
+            predecessor=(before.reference or before.predecessor) if before else None,
+            replaces=tuple(dict.fromkeys((*gone, *replaces))),
+            absent=plan.absent,
         )
     edition = next_edition(plan, before, sign_off)
     dataset = plan.build(edition)
@@ -174,6 +183,7 @@ def _write(plan: PlannedObject, before: WrittenObject | None, sign_off: SignOff 
     save(dataset, plan.target, deflate=plan.deflate)
     if before and before.reference and before.reference != reference:
         replaces = (before.reference.sop_instance_uid, *replaces)
+    replaces = tuple(uid for uid in dict.fromkeys(replaces) if uid != reference.sop_instance_uid)
     return WrittenObject(
         file=plan.target.name,
         content=plan.content,

@@ -35,6 +35,7 @@ from ct_assets.dicom.source import finish, set_value, source_headers
 from ct_assets.dicom.written import PlannedObject
 from ct_assets.organ_seg.record import LabelMapRecord, read_label_map
 from ct_assets.provenance import Provenance
+from ct_assets.store.digest import json_digest
 from ct_assets.store.paths import SeriesFolder
 
 SERIES_NUMBER = 42
@@ -115,7 +116,10 @@ def plan_seg(
         name=provenance.configuration,
         target=target,
         content=content_digest(
-            record.source_digest, provenance, hashlib.sha256(frames.data).hexdigest(), "deflated" if deflate else ""
+            record.source_digest,
+            provenance,
+            hashlib.sha256(frames.data).hexdigest(),
+            json_digest([record.spacing_mm, deflate]),
         ),
         software=software_versions(provenance.software),
         build=lambda edition: _build(series(), record, frames, provenance, edition),

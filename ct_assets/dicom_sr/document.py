@@ -119,6 +119,8 @@ class Report:
         _append(document, others)
         if signed:
             document.VerifyingObserverSequence[0].VerificationDateTime = signed.moment
+            if not (signed.person + signed.organization).isascii():
+                document.SpecificCharacterSet = "ISO_IR 192"  # that of the CT may lack the signer's letters
         if self.missing:
             document.CompletionFlagDescription = self.missing[:LONG_STRING_LENGTH]
         finish(document, series)

@@ -1,10 +1,12 @@
 """The segments that organs were measured on: of our SEGs by label, of an expert's by structure."""
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
+from pydicom.errors import InvalidDicomError
 
 from ct_assets.collection import ORGANS
 from ct_assets.ct_nifti.record import CtRecord
@@ -42,17 +44,21 @@ def model_segments(path: Path, record: CtRecord, label_map_digest: str) -> dict[
     MismatchedSegmentationError
         If the SEG is of another series or does not describe every organ.
     """
-    segmentation = pydicom.dcmread(path, stop_before_pixels=True)
+    try:
+        segmentation = pydicom.dcmread(path, stop_before_pixels=True)
+        reference = reference_of(segmentation)
+    except (InvalidDicomError, AttributeError, EOFError, struct.error) as error:
+        message = f"{path}: is damaged ({error}); materialize dicom_seg again"
+        raise MismatchedSegmentationError(message) from error
     referenced = {str(item.SeriesInstanceUID) for item in segmentation.get("ReferencedSeriesSequence", [])}
     if record.series_instance_uid not in referenced:
         message = f"{path}: segments another series than {record.series_instance_uid}; materialize dicom_seg again"
         raise MismatchedSegmentationError(message)
-    numbers = {int(segment.SegmentNumber) for segment in segmentation.SegmentSequence}
+    numbers = {int(segment.SegmentNumber) for segment in segmentation.get("SegmentSequence", [])}
     undescribed = set(ORGANS) - numbers
     if undescribed:
         message = f"{path}: does not describe the segments {sorted(undescribed)}; materialize dicom_seg again"
         raise MismatchedSegmentationError(message)
-    reference = reference_of(segmentation)
     return {number: SegmentReference(reference, number, label_map_digest) for number in sorted(numbers)}
 
 
@@ -67,7 +73,7 @@ def expert_segments(structures: Mapping[str, ExpertStructure]) -> dict[int, Segm
     """
     drawn = {label: structures[organ] for label, organ in ORGANS.items() if organ in structures}
     return {
-        label: SegmentReference(structure.seg, structure.segments[0], structure.seg.sop_instance_uid)
+        label: SegmentReference(structure.seg, structure.segments[0], structure.digest)
         for label, structure in drawn.items()
         if len(structure.segments) == 1
     }

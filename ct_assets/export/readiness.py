@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+
 from ct_assets.bpr_json.record import BodyPartRecord, read_body_part_record
 from ct_assets.collection import EXPERT, Collection
 from ct_assets.ct_nifti.convert import source_digest
@@ -17,6 +19,7 @@ from ct_assets.dicom_seg import compare as seg_compare
 from ct_assets.dicom_seg.writer import plan_segs
 from ct_assets.dicom_sr import compare as sr_compare
 from ct_assets.dicom_sr.reports import plan_reports
+from ct_assets.dicom_sr.sign_off import read_sign_offs
 from ct_assets.organ_seg.record import read_label_map_record
 from ct_assets.provenance import Provenance
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
@@ -52,13 +55,13 @@ def refusals(
     try:
         record = read_ct_record(folder.ct_record)
         stale = list(_stale(folder, collection, store, source, record))
+        if stale:
+            return [f"stale: {reason}" for reason in stale]
+        return [*_rejected(folder, collection, store, source), *_unvalidated(folder, report_verdicts)]
     except UnfitSeriesError:
         raise
-    except (OSError, LookupError, ValueError) as error:
+    except (OSError, LookupError, ValueError, pa.ArrowException) as error:
         return [f"not complete: {error}"]
-    if stale:
-        return [f"stale: {reason}" for reason in stale]
-    return [*_rejected(folder, collection, store, source), *_unvalidated(folder, report_verdicts)]
 
 
 def _stale(
@@ -78,7 +81,9 @@ def _stale(
     expert = load_expert(collection, store, record, source)
     series = partial(source_series, store, source, record.series_instance_uid)
     yield from outdated(plan_segs(series, folder, collection), folder.seg_objects)
-    yield from outdated(plan_reports(series, folder, collection, expert), folder.sr_objects)
+    yield from outdated(
+        plan_reports(series, folder, collection, expert), folder.sr_objects, read_sign_offs(folder.sign_offs)
+    )
 
 
 def _source_changed(folder: SeriesFolder, store: CollectionFolder, source: Path, record: CtRecord) -> bool:
@@ -121,9 +126,10 @@ def _unvalidated(folder: SeriesFolder, report_verdicts: Mapping[str, ValidationO
                 yield f"not validated: {file}: dciodvfy is not installed; install dicom3tools (Debian)"
     unseen = [path.name for path in folder.reports if path.name not in report_verdicts]
     if unseen:
-        yield f"not validated: DicomSRValidator has not seen {', '.join(unseen)}; run: ct-assets validate"
+        yield (
+            f"not validated: DicomSRValidator has not judged {', '.join(unseen)}; run: ct-assets validate (a sample "
+            "speaks for the others once all of it is accepted; report_validation.all_up_to validates more)"
+        )
     for file, said in report_verdicts.items():
         if said is ValidationOutcome.REJECTED:
             yield f"rejected: {file}: DicomSRValidator does not accept it; see cohort/sr_validation.parquet"
-        elif said is ValidationOutcome.NOT_INSTALLED:
-            yield f"not validated: {file}: DicomSRValidator was not installed; run: ct-assets validate"

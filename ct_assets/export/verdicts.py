@@ -2,10 +2,9 @@
 
 from ct_assets.collection import ReportValidation
 from ct_assets.dicom.validators import ValidationOutcome
-from ct_assets.sr_validation.cohort import chosen_series
+from ct_assets.sr_validation.cohort import chosen_series, known_verdicts
 from ct_assets.store.digest import file_digest
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
-from ct_assets.store.tables import SR_VALIDATION
 
 
 class ReportVerdicts:
@@ -20,17 +19,18 @@ class ReportVerdicts:
     """
 
     def __init__(self, store: CollectionFolder, settings: ReportValidation) -> None:
-        series = [one.series_instance_uid for one in store.all_series() if one.reports]
+        series = {one.series_instance_uid: one for one in store.all_series() if one.reports}
         self._chosen = set(chosen_series(series, settings))
-        path = store.cohort.sr_validation
-        rows = SR_VALIDATION.read(path) if path.is_file() else SR_VALIDATION.empty()
         self._by_digest = {
-            str(digest): ValidationOutcome(outcome)
-            for digest, outcome in zip(rows["sha256"], rows["outcome"], strict=True)
+            digest: ValidationOutcome(said["outcome"])
+            for digest, said in known_verdicts(store.cohort.sr_validation).items()
         }
-        # A sample speaks for the others only as long as nothing in it is rejected.
-        asked = rows[rows["SeriesInstanceUID"].isin(self._chosen)]
-        self._speaks_for_all = len(asked) > 0 and set(asked["outcome"]) == {ValidationOutcome.ACCEPTED.value}
+        # A sample speaks for the others only if every report of it, as it is now, is accepted.
+        asked = (
+            [path for uid in self._chosen for path in series[uid].reports] if len(self._chosen) < len(series) else []
+        )
+        accepted = (self._by_digest.get(file_digest(path)) is ValidationOutcome.ACCEPTED for path in asked)
+        self._speaks_for_all = bool(asked) and all(accepted)
 
     def of(self, folder: SeriesFolder) -> dict[str, ValidationOutcome | None]:
         """Return the verdict on each report by file name.

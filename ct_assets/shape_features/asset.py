@@ -46,7 +46,7 @@ def shape_features(scope: Scope) -> dg.AssetsDefinition:
             tables.append(measure_organs(masks, affine, series_instance_uid=uid, model=model, weights_digest=digest))
         expert = load_expert(collection, store, record, dicom_source.folder(collection))
         masks = {
-            organ: OrganMask(label, expert[organ].mask, expert[organ].seg.sop_instance_uid)
+            organ: OrganMask(label, expert[organ].mask, expert[organ].digest)
             for label, organ in ORGANS.items()
             if organ in expert
         }

@@ -93,7 +93,7 @@ def validate_cohort(
     with_reports = {series.series_instance_uid: series for series in folder.all_series() if series.reports}
     chosen = [with_reports[uid] for uid in chosen_series(with_reports, settings)]
     reports = {path: _report(series, path) for series in chosen for path in series.reports}
-    known = _known(folder.cohort.sr_validation)
+    known = known_verdicts(folder.cohort.sr_validation)
     done = {
         path: {**report, **known[report["sha256"]]} for path, report in reports.items() if report["sha256"] in known
     }
@@ -124,8 +124,19 @@ def _report(series: SeriesFolder, path: Path) -> dict[str, Any]:
     }
 
 
-def _known(path: Path) -> dict[str, dict[str, Any]]:
-    """Return what the same validator has said before, by the digest of the file; nothing if the table is unusable."""
+def known_verdicts(path: Path) -> dict[str, dict[str, Any]]:
+    """Return what the validator that is installed has said before; nothing if there is none or the table is unusable.
+
+    Parameters
+    ----------
+    path : Path
+        sr_validation.parquet.
+
+    Returns
+    -------
+    dict of str to dict
+        Validator, outcome and messages by the SHA-256 of the report; a report that it did not reach is not there.
+    """
     if not path.is_file() or not installed():
         return {}
     try:

@@ -130,9 +130,13 @@ class SeriesFolder:
         return self.path / "qc.html"
 
     def remove_derived(self) -> None:
-        """Remove everything that was made from ct.nii.gz, and ct.nii.gz itself, but not ct.json."""
+        """Remove everything that was made from ct.nii.gz, and ct.nii.gz itself, but not ct.json.
+
+        What was signed, and which objects there were, is history and stays.
+        """
+        kept = {self.ct_record, self.sign_offs, self.seg_objects, self.sr_objects}
         for path in sorted(self.path.rglob("*")):
-            if path.is_file() and path != self.ct_record:
+            if path.is_file() and path not in kept:
                 path.unlink()
 
     def remove_other_models(self, models: Collection[str]) -> None:

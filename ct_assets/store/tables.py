@@ -255,8 +255,8 @@ SHAPE_FEATURES = Table(
     },
 )
 """One row per model, organ and feature. `value` is null with a `reason` where the organ cannot be measured.
-`code`: IBSI; `unit`: UCUM; `segmentation`: what was measured, the SHA-256 of the label map or the SOPInstanceUID of the
-expert's SEG; `software`: what measured it."""
+`code`: IBSI; `unit`: UCUM;
+`segmentation`: what was measured, the SHA-256 of the label map or of the expert's SEG; `software`: what measured it."""
 
 MEASUREMENT_GROUPS = Table(
     "measurement_groups",

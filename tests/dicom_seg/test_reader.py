@@ -148,6 +148,15 @@ def test_another_size_is_an_error_before_anything_is_decoded(axial: Example, axi
         read_seg(path, axial.record)
 
 
+@pytest.mark.parametrize("keyword", ["SegmentLabel", "SegmentNumber"])
+def test_a_segment_without_what_every_segment_has_is_an_error_that_names_the_file(
+    axial: Example, axial_seg: Path, tmp_path: Path, keyword: str
+) -> None:
+    path = _changed(axial_seg, tmp_path / "seg.dcm", lambda d: delattr(d.SegmentSequence[0], keyword))
+    with pytest.raises(UnusableSegmentationError, match=rf"seg\.dcm: lacks something .*{keyword}"):
+        read_expert(path, axial.record, {"heart": "Heart"})
+
+
 def test_fractional_segments_count_from_one_half(axial: Example, axial_seg: Path, tmp_path: Path) -> None:
     def fractional(dataset: pydicom.Dataset) -> None:
         frames = np.where(dataset.pixel_array, 50, 49).astype(np.uint8)

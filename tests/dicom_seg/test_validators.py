@@ -6,7 +6,7 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ct_assets.dicom.validate_written import validate_written, worst
-from ct_assets.dicom.validators import Validation, ValidationOutcome, validate_dicom
+from ct_assets.dicom.validators import Validation, ValidationOutcome, validate_dicom, without_patient
 from tests.dicom_seg.examples import Example
 
 
@@ -29,6 +29,18 @@ def test_not_installed_is_an_outcome_of_its_own(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert validate_dicom(axial_seg).outcome is ValidationOutcome.NOT_INSTALLED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Warning - (0x0010,0x0010) PN Patient's Name PN [0] = <Miller>Secret^Jane> - retired form",
+        "Error - (0x0010,0x0020) LO Patient ID LO [0] = <Secret",
+        "Error - (0x0008,0x0050) SH Accession Number SH [0] = <Secret>",
+    ],
+)
+def test_values_that_identify_are_struck_out(line: str) -> None:
+    assert "Secret" not in without_patient(line)
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:

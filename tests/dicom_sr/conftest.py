@@ -176,11 +176,9 @@ def expert_plan(annotated: Annotated, target: Path) -> PlannedObject:
     """Plan the report on an expert whose segments are those of the SEG, the heart being the fourth."""
     record = annotated.example.record
     seg = next(iter(model_segments(annotated.seg, record, "").values())).seg
-    segments = {
-        label: SegmentReference(seg, number, seg.sop_instance_uid) for label, number in ((1, 1), (2, 4), (4, 2))
-    }
+    segments = {label: SegmentReference(seg, number, "e" * 64) for label, number in ((1, 1), (2, 4), (4, 2))}
     rows = annotated.features[annotated.features["model"] == "3d_fullres"]
-    rows = rows.assign(model=EXPERT, weights_digest=None, segmentation=seg.sop_instance_uid)
+    rows = rows.assign(model=EXPERT, weights_digest=None, segmentation="e" * 64)
     return plan_features_sr(annotated.series, record, rows, segments, EXPERT_PROVENANCE, target)
 
 

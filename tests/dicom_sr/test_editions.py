@@ -72,7 +72,7 @@ def test_a_seg_has_no_predecessor_but_a_lineage(small: Annotated, tmp_path: Path
     third = small.example.write(tmp_path / "seg.dcm")
     assert first.reference
     assert second.reference
-    assert third.replaces == (second.reference.sop_instance_uid, first.reference.sop_instance_uid)
+    assert third.replaces == (second.reference.sop_instance_uid,), "not itself"
     assert third.reference == first.reference
     assert "PredecessorDocumentsSequence" not in _read(tmp_path / "seg.dcm")
 
@@ -90,6 +90,25 @@ def test_what_other_inputs_made_is_outdated_and_so_is_a_file_that_was_changed(
     assert outdated(small.plans(tmp_path), tmp_path / "objects.json") == [
         "regions.dcm is not the file that was written"
     ]
+
+
+def test_a_report_that_comes_back_after_there_was_none_replaces_the_last_one(small: Annotated, tmp_path: Path) -> None:
+    first = _read(small.write(tmp_path)["landmarks"])
+    dataclasses.replace(small, landmarks=small.landmarks.assign(located=False)).write(tmp_path)
+    again = small.write(tmp_path)["landmarks"]
+    replaced = _read(again).PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert replaced.ReferencedSOPInstanceUID == first.SOPInstanceUID
+    content = again.read_bytes()
+    small.write(tmp_path)
+    assert again.read_bytes() == content
+
+
+def test_a_signer_s_name_is_kept_whatever_the_character_set_of_the_ct(small: Annotated, tmp_path: Path) -> None:
+    signed = SIGN_OFF.model_copy(update={"person": "山田^太郎"})
+    paths = small.write(tmp_path, sign_offs={plan.content: signed for plan in small.plans(tmp_path)})
+    observer = _read(paths["landmarks"]).VerifyingObserverSequence[0]
+    assert str(observer.VerifyingObserverName) == "山田^太郎"
+    assert validate_dicom(paths["landmarks"]).outcome is ValidationOutcome.ACCEPTED
 
 
 def test_a_report_that_is_no_longer_wanted_is_removed(small: Annotated, tmp_path: Path) -> None:

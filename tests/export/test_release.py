@@ -16,11 +16,13 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ct_assets.cli import main
-from ct_assets.collection import Collection
+from ct_assets.collection import Collection, ReportValidation
 from ct_assets.ct_nifti.volume import load_label_map
 from ct_assets.dicom import validators
 from ct_assets.dicom.series import CtSeries, read_header
+from ct_assets.export.verdicts import ReportVerdicts
 from ct_assets.settings import settings
+from ct_assets.sr_validation.cohort import chosen_series
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.tables import SHAPE_FEATURES, SR_VALIDATION
 
@@ -159,6 +161,62 @@ def test_a_seg_that_was_changed_is_stale(restored: SeriesFolder, tmp_path: Path)
     _refused(tmp_path, restored, "stale: 3d_fullres.dcm is not the file that was written")
 
 
+def test_a_seg_that_is_no_dicom_or_gone_stops_no_other_series(restored: SeriesFolder, tmp_path: Path) -> None:
+    restored.seg("3d_fullres").write_bytes(b"")
+    _refused(tmp_path, restored, "not complete:", "is damaged", "materialize dicom_seg again")
+    shutil.rmtree(tmp_path / "out")
+    restored.seg("3d_fullres").unlink()
+    _refused(tmp_path, restored, "stale: 3d_fullres.dcm is not the file that was written")
+
+
+def test_an_object_that_is_no_longer_asked_for_is_stale(restored: SeriesFolder, tmp_path: Path) -> None:
+    record = json.loads(restored.seg_objects.read_text())
+    record["objects"]["2d"] = {**record["objects"]["3d_fullres"], "file": "2d.dcm"}
+    restored.seg_objects.write_text(json.dumps(record))
+    _refused(tmp_path, restored, "stale: 2d.dcm is no longer asked for")
+
+
+def test_a_record_cannot_name_a_file_elsewhere(restored: SeriesFolder, tmp_path: Path) -> None:
+    record = json.loads(restored.seg_objects.read_text())
+    record["objects"]["2d"] = {**record["objects"]["3d_fullres"], "file": "../../../escaped.dcm"}
+    restored.seg_objects.write_text(json.dumps(record))
+    _refused(tmp_path, restored, "stale: 3d_fullres.dcm was never written")
+
+
+def test_what_was_signed_since_is_stale_until_it_is_written(restored: SeriesFolder, tmp_path: Path) -> None:
+    options = ["--person", "Doe^Jane", "--organization", "Example Hospital"]
+    assert _run("sign-off", "chests", restored.series_instance_uid, *options).exit_code == 0
+    _refused(tmp_path, restored, "stale: regions.dcm is not signed as sign_offs.json says")
+    restored.landmarks_sr.write_bytes(b"other")
+    result = _run("sign-off", "chests", restored.series_instance_uid, *options)
+    assert result.exit_code == 1
+    assert "landmarks.dcm cannot be signed" in result.output
+
+
+def test_a_sample_speaks_for_others_only_as_it_is_now_and_accepted_whole(store: CollectionFolder) -> None:
+    first, second = store.all_series()
+    sampling = ReportValidation(all_up_to=0, sample=1)
+    asked, other = (
+        (first, second)
+        if chosen_series([f.path.name for f in (first, second)], sampling) == [first.path.name]
+        else (second, first)
+    )
+    path = store.cohort.sr_validation
+    kept, rows = path.read_bytes(), SR_VALIDATION.read(path)
+    mine = rows["SeriesInstanceUID"] == asked.series_instance_uid
+    try:
+        SR_VALIDATION.write(rows[mine], path)
+        assert set(ReportVerdicts(store, sampling).of(other).values()) == {None}
+        assert ReportVerdicts(store, ReportValidation()).of(other) == {}
+        for wrong in (rows[mine].iloc[:-1], rows[mine].assign(sha256="0" * 64), rows[mine].assign(outcome="rejected")):
+            SR_VALIDATION.write(wrong, path)
+            assert ReportVerdicts(store, sampling).of(other) == {}
+        path.write_bytes(b"PAR1")
+        assert ReportVerdicts(store, sampling).of(asked) == {}
+    finally:
+        path.write_bytes(kept)
+
+
 def test_what_is_missing_is_named(restored: SeriesFolder, tmp_path: Path) -> None:
     restored.landmarks.unlink()
     _refused(tmp_path, restored, "not complete:", "landmarks.parquet")
@@ -179,7 +237,7 @@ def test_a_report_that_the_validator_has_not_seen_or_does_not_accept(
     try:
         SR_VALIDATION.write(rows[~(mine & (rows["file"] == "sr/regions.dcm"))], path)
         _refused(
-            tmp_path, restored, "not validated: DicomSRValidator has not seen regions.dcm; run: ct-assets validate"
+            tmp_path, restored, "not validated: DicomSRValidator has not judged regions.dcm; run: ct-assets validate"
         )
         shutil.rmtree(tmp_path / "out")
         rows.loc[mine & (rows["file"] == "sr/regions.dcm"), "outcome"] = "rejected"

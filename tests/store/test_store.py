@@ -9,7 +9,7 @@ import pytest
 
 from ct_assets.store.atomic import atomic_path, write_json, write_text
 from ct_assets.store.digest import combined_digest, json_digest
-from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.tables import LANDMARKS, QC, Table
 from ct_assets.store.uid import InvalidUidError, checked_uid
 
@@ -111,3 +111,14 @@ def test_series_folders_are_listed_by_uid(tmp_path):
         collection.series(uid).path.mkdir(parents=True)
     assert [folder.series_instance_uid for folder in collection.all_series()] == ["1.2", "1.3"]
     assert collection.series("1.2").seg("2d") == Path(tmp_path, "series", "1.2", "seg", "2d.dcm")
+
+
+def test_what_was_signed_and_written_outlives_what_was_made(tmp_path):
+    folder = SeriesFolder(tmp_path)
+    history = [folder.ct_record, folder.sign_offs, folder.seg_objects, folder.sr_objects]
+    made = [folder.ct_nifti, folder.seg("2d"), folder.landmarks_sr, folder.qc_table, folder.completion]
+    for path in (*history, *made):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    folder.remove_derived()
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(history)
