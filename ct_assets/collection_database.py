@@ -11,6 +11,7 @@ import pyarrow.dataset as ds
 
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.series_tables import UnreadableTable, readable_files
+from ct_assets.store.table import Table
 from ct_assets.store.tables import (
     COHORT,
     LANDMARKS,
@@ -20,10 +21,9 @@ from ct_assets.store.tables import (
     QUANTITATIVE_MEASUREMENTS,
     REGIONS,
     SHAPE_FEATURES,
-    Table,
 )
 
-_SERIES_TABLES: tuple[tuple[Table, str, Callable[[SeriesFolder], Path]], ...] = (
+SERIES_TABLES: tuple[tuple[Table, str, Callable[[SeriesFolder], Path]], ...] = (
     (LANDMARKS, "bpr_json", lambda folder: folder.landmarks),
     (REGIONS, "bpr_json", lambda folder: folder.regions),
     (SHAPE_FEATURES, "shape_features", lambda folder: folder.shape_features),
@@ -32,6 +32,8 @@ _SERIES_TABLES: tuple[tuple[Table, str, Callable[[SeriesFolder], Path]], ...] = 
     (QUALITATIVE_MEASUREMENTS, "dicom_sr", lambda folder: folder.qualitative_measurements),
     (QC, "qc_report", lambda folder: folder.qc_table),
 )
+"""Tables that every series has, the asset that writes each, and its file."""
+
 _VIEWS = (("ct_assets.bpr_json", "anatomy.sql"), ("ct_assets.dicom_sr", "measurements.sql"))
 
 
@@ -61,7 +63,7 @@ def open_database(folder: CollectionFolder) -> CollectionDatabase:
     connection = duckdb.connect()
     series = folder.all_series()
     sources = [(COHORT, "cohort_table", [folder.cohort.cohort])]
-    sources += [(table, asset, [path(one) for one in series]) for table, asset, path in _SERIES_TABLES]
+    sources += [(table, asset, [path(one) for one in series]) for table, asset, path in SERIES_TABLES]
     unreadable: list[UnreadableTable] = []
     for table, asset, paths in sources:
         readable, left_out = readable_files(table, paths, asset)

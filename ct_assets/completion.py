@@ -6,32 +6,15 @@ from typing import Literal
 
 from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.collection import Collection
+from ct_assets.collection_database import SERIES_TABLES
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.dicom.written import ObjectsRecord
 from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.store.digest import json_digest
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.record import Record, RecordError
-from ct_assets.store.tables import (
-    LANDMARKS,
-    MEASUREMENT_GROUPS,
-    QC,
-    QUALITATIVE_MEASUREMENTS,
-    QUANTITATIVE_MEASUREMENTS,
-    REGIONS,
-    SHAPE_FEATURES,
-)
 from resources.model_store import ModelStore
 
-_TABLES = (
-    LANDMARKS,
-    REGIONS,
-    SHAPE_FEATURES,
-    MEASUREMENT_GROUPS,
-    QUANTITATIVE_MEASUREMENTS,
-    QUALITATIVE_MEASUREMENTS,
-    QC,
-)
 _RECORDS = (CtRecord, LabelMapRecord, BodyPartRecord, ObjectsRecord)
 _NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence", "attribution", "report_validation"}
 
@@ -66,7 +49,10 @@ def completion_key(files: list[Path], collection: Collection, model_store: Model
             "files": sorted(states),
             "collection": collection.model_dump(mode="json", exclude=_NOT_DECISIVE),
             "models": [model_store.fingerprint(folder) for folder in weights],
-            "schema_versions": [*(table.version for table in _TABLES), *(record.version() for record in _RECORDS)],
+            "schema_versions": [
+                *(table.version for table, _, _ in SERIES_TABLES),
+                *(record.version() for record in _RECORDS),
+            ],
             "version": importlib.metadata.version("ct-assets"),
         }
     )

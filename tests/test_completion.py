@@ -44,9 +44,10 @@ def test_what_decides_the_files_changes_the_key(key, tmp_path):
 def test_files_of_an_older_schema_are_made_again(key, monkeypatch):
     """After bpr_record.json became version 2, a finished series of version 1 could be shown by nothing."""
     before = key()
-    newer = replace(completion._TABLES[0], version=completion._TABLES[0].version + 1)
+    (table, *place), *others = completion.SERIES_TABLES
+    newer = replace(table, version=table.version + 1)
     with monkeypatch.context() as patch:
-        patch.setattr(completion, "_TABLES", (newer, *completion._TABLES[1:]))
+        patch.setattr(completion, "SERIES_TABLES", ((newer, *place), *others))
         assert key() != before
     with monkeypatch.context() as patch:
         patch.setattr(BodyPartRecord, "version", classmethod(lambda cls: 1))

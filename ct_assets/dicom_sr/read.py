@@ -107,7 +107,7 @@ def read_report(path: Path) -> MeasurementReport:
         is_report = dataset.get("Modality") == "SR"
         document = to_dicom_json(dataset, [*_HEAD, *_EVIDENCE, _PREDECESSORS, _CONTENT]) if is_report else {}
         json.dumps(document, allow_nan=False)
-    except (
+    except (  # NotImplementedError: so pydicom says that it does not know a value representation
         InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, AttributeError,
         LookupError, NotImplementedError, struct.error, RecursionError,
     ) as error:  # fmt: skip

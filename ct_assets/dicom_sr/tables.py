@@ -8,7 +8,8 @@ import pyarrow as pa
 from ct_assets.dicom_sr.read import MeasurementReport, read_report
 from ct_assets.dicom_sr.rows import Row, group_rows, qualitative_rows, quantitative_rows
 from ct_assets.store.paths import SeriesFolder
-from ct_assets.store.tables import MEASUREMENT_GROUPS, QUALITATIVE_MEASUREMENTS, QUANTITATIVE_MEASUREMENTS, Table
+from ct_assets.store.table import Table
+from ct_assets.store.tables import MEASUREMENT_GROUPS, QUALITATIVE_MEASUREMENTS, QUANTITATIVE_MEASUREMENTS
 
 MEASUREMENT_TABLES: tuple[
     tuple[Table, Callable[[MeasurementReport], Iterator[Row]], Callable[[SeriesFolder], Path]], ...

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ct_assets.store.tables import Table
+from ct_assets.store.table import Table
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import pytest
 from ct_assets.store.atomic import atomic_path, write_json, write_text
 from ct_assets.store.digest import combined_digest, json_digest
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
-from ct_assets.store.tables import LANDMARKS, QC, Table
+from ct_assets.store.table import Table
+from ct_assets.store.tables import LANDMARKS, QC
 from ct_assets.store.uid import InvalidUidError, checked_uid
 
 

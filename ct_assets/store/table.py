@@ -1,0 +1,107 @@
+"""A kind of Parquet table: one schema, checked on writing, with its version in the file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ct_assets.store.atomic import atomic_path
+
+
+@dataclass(frozen=True)
+class Table:
+    """Name, version and columns of a kind of table."""
+
+    name: str
+    version: int
+    columns: dict[str, pa.DataType]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema with name and version in its metadata."""
+        fields = [pa.field(name, kind) for name, kind in self.columns.items()]
+        return pa.schema(fields, metadata={"table": self.name, "schema_version": str(self.version)})
+
+    def write(self, rows: pd.DataFrame | pa.Table, path: Path, about: Mapping[str, str] | None = None) -> None:
+        """Write rows atomically; they must have exactly this table's columns, in any order.
+
+        Parameters
+        ----------
+        rows : DataFrame or pyarrow.Table
+            Rows.
+        path : Path
+            File to write.
+        about : mapping of str to str, optional
+            Further metadata of the file.
+
+        Raises
+        ------
+        pyarrow.ArrowInvalid
+            If a value does not fit its column.
+        KeyError
+            If a column is missing or unknown.
+        """
+        names = set(rows.column_names if isinstance(rows, pa.Table) else rows.columns)
+        if names != set(self.columns):
+            message = f"{path.name}: columns missing or unknown: {', '.join(sorted(names ^ set(self.columns)))}"
+            raise KeyError(message)
+        if isinstance(rows, pa.Table):
+            table = rows.select(list(self.columns)).cast(self.schema)
+        else:
+            table = pa.Table.from_pandas(rows[list(self.columns)], schema=self.schema, preserve_index=False)
+        table = table.replace_schema_metadata({**self.schema.metadata, **(about or {})})
+        with atomic_path(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """Read rows.
+
+        Parameters
+        ----------
+        path : Path
+            File that `write` made.
+
+        Returns
+        -------
+        DataFrame
+            The rows.
+
+        Raises
+        ------
+        ValueError
+            If the file is another table or another version.
+        """
+        frame: pd.DataFrame = self.read_arrow(path).to_pandas()
+        return frame
+
+    def read_arrow(self, path: Path) -> pa.Table:
+        """Read rows as an Arrow table, which holds lists and many rows in less memory.
+
+        Parameters
+        ----------
+        path : Path
+            File that `write` made.
+
+        Raises
+        ------
+        ValueError
+            If the file is another table or another version.
+        """
+        table = pq.read_table(path)
+        metadata = table.schema.metadata or {}
+        found = (metadata.get(b"table", b"").decode(), metadata.get(b"schema_version", b"").decode())
+        if found != (self.name, str(self.version)):
+            message = (
+                f"{path}: is table {found[0] or 'unknown'} version {found[1] or 'unknown'}, expected {self.name} "
+                f"version {self.version}; materialize the asset again"
+            )
+            raise ValueError(message)
+        return table
+
+    def empty(self) -> pd.DataFrame:
+        """Return a frame with this table's columns and no rows."""
+        frame: pd.DataFrame = self.schema.empty_table().to_pandas()
+        return frame
