@@ -7,26 +7,21 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from ct_assets.organs import EXPERT as EXPERT
+from ct_assets.organs import ORGANS as ORGANS
+from ct_assets.organs import Configuration
+from ct_assets.organs import Organ as Organ
+from ct_assets.qc_settings import QualityControl
 from ct_assets.selection_settings import Selection, StrictSelection
 from ct_assets.settings import settings
 from ct_assets.source_settings import Source
 from ct_assets.store.digest import json_digest
-from ct_assets.yaml_model import CollectionError, Range, StrictModel
+from ct_assets.yaml_model import CollectionError, StrictModel
 
-Organ = Literal["esophagus", "heart", "trachea", "aorta"]
-Configuration = Literal["2d", "3d_lowres", "3d_fullres"]
 Compatibility = Literal["corrected", "published"]
-
-ORGANS: dict[int, Organ] = {1: "esophagus", 2: "heart", 3: "trachea", 4: "aorta"}
-"""Label of each organ in SegTHOR's label maps, which is also its SegmentNumber."""
-
 
 DEMONSTRATION_MODEL = "demo"
 """Name of the demonstration models in the model store."""
-
-
-EXPERT = "expert"
-"""Name of the expert's segmentation among the models in tables, figures and reports."""
 
 
 class OrganSegmentation(StrictModel):
@@ -61,27 +56,6 @@ class Expert(StrictModel):
     series_description: str = Field(default="Segmentation", description="SeriesDescription of the expert's SEG.")
     structures: dict[Organ, str] = Field(description="Organ -> SegmentLabel in the expert's SEG.")
     lungs: tuple[str, ...] = Field(default=(), description="SegmentLabels that together are the lungs.")
-
-
-class QualityControl(StrictModel):
-    """Thresholds of the rules; outside them a check asks for review."""
-
-    dice_minimum: dict[Organ, float] = Field(
-        default={"heart": 0.78, "esophagus": 0.60},
-        description="Smallest Dice against the expert; default: published 5th percentile of 3d_fullres.",
-    )
-    sphericity: dict[Organ, Range] = Field(
-        default={
-            "aorta": (0.45, 0.55),
-            "esophagus": (0.34, 0.48),
-            "heart": (0.73, 0.87),
-            "trachea": (0.43, 0.56),
-        },
-        description="Plausible range; default: around the published 3d_fullres distribution of NLST.",
-    )
-    lung_extent_mm: Range = Field(
-        default=(217.0, 328.0), description="Plausible distance lung_start to lung_end; default: NLST's range."
-    )
 
 
 class ReportValidation(StrictModel):

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from ct_assets.qc_report.distribution import Distribution, distribution
+
 INK = "#1c2329"
 """Colour of boxes and text."""
 
@@ -18,13 +20,9 @@ _GOLDEN_RATIO = 0.6180339887498949
 
 @dataclass(frozen=True)
 class BoxStatistics:
-    """Median, quartiles and Tukey fences of a sample, and the furthest values within the fences."""
+    """Quartiles and fences of a sample, and the furthest values within the fences."""
 
-    q1: float
-    median: float
-    q3: float
-    lower_fence: float
-    upper_fence: float
+    of: Distribution
     lower_whisker: float
     upper_whisker: float
 
@@ -50,7 +48,7 @@ def box_statistics(values: npt.ArrayLike) -> BoxStatistics:
     Returns
     -------
     BoxStatistics
-        Quartiles by linear interpolation (numpy's default); fences 1.5 interquartile ranges beyond them.
+        Whiskers end at data, inside the fences.
 
     Raises
     ------
@@ -58,13 +56,9 @@ def box_statistics(values: npt.ArrayLike) -> BoxStatistics:
         If there are no values.
     """
     sample = np.asarray(values, dtype=np.float64)
-    if not sample.size:
-        message = "no values to summarize"
-        raise ValueError(message)
-    q1, median, q3 = (float(quartile) for quartile in np.percentile(sample, [25, 50, 75]))
-    lower, upper = q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
-    within = sample[(sample >= lower) & (sample <= upper)]
-    return BoxStatistics(q1, median, q3, lower, upper, float(within.min()), float(within.max()))
+    found = distribution(sample)
+    within = sample[(sample >= found.lower_fence) & (sample <= found.upper_fence)]
+    return BoxStatistics(found, float(within.min()), float(within.max()))
 
 
 def box_figure(groups: Sequence[Group], y_title: str) -> dict[str, Any]:
@@ -153,9 +147,9 @@ def _points(place: int, group: Group, values: npt.NDArray[np.float64]) -> go.Sca
 def _box(place: int, name: str, statistics: BoxStatistics) -> go.Box:
     return go.Box(
         x=[place + 0.2],
-        q1=[statistics.q1],
-        median=[statistics.median],
-        q3=[statistics.q3],
+        q1=[statistics.of.q1],
+        median=[statistics.of.median],
+        q3=[statistics.of.q3],
         lowerfence=[statistics.lower_whisker],
         upperfence=[statistics.upper_whisker],
         width=0.3,

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 from plotly.colors import qualitative
 
-from ct_assets.cohort_report.box import Group, box_figure, box_statistics
+from ct_assets.cohort_report.box import Group, box_figure
 from ct_assets.collection import EXPERT, ORGANS, Collection
 from ct_assets.dicom.codes import region_codes
+from ct_assets.qc_report.distribution import distribution
 from ct_assets.qc_report.wording import METRIC_TITLES
 
 DARK2: tuple[str, ...] = tuple(qualitative.Dark2)
@@ -71,7 +72,7 @@ def summary(groups: list[Group]) -> pd.DataFrame:
     rows = []
     for group in groups:
         values = group.rows["value"]
-        box = box_statistics(values)
+        box = distribution(values)
         outliers = int(((values < box.lower_fence) | (values > box.upper_fence)).sum())
         rows.append([group.name, len(values), box.q1, box.median, box.q3, box.lower_fence, box.upper_fence, outliers])
     return pd.DataFrame(rows, columns=["group", "n", "q1", "median", "q3", "lower_fence", "upper_fence", "outliers"])
@@ -82,26 +83,24 @@ def _against_expert(qc: pd.DataFrame, collection: Collection) -> Iterator[Cohort
     for metric, y_title in units.items():
         groups = []
         for organ in ORGANS.values():
-            minimum = collection.qc.dice_minimum.get(organ) if metric == "dice" else None
             for model, colour in _model_colours(collection).items():
                 rows = _select(qc, metric, subject=organ, model=model)
-                groups.append(Group(f"{organ}<br>{model}", rows, colour, (minimum, None)))
+                groups.append(Group(f"{organ}<br>{model}", rows, colour, _limits(rows)))
         yield _figure(
             4,
             metric,
             f"{METRIC_TITLES[metric]} of each model against the expert",
-            "Dotted: smallest Dice that passes." if metric == "dice" else "",
+            "Dotted: limit." if metric != "hausdorff" else "",
             groups,
             y_title,
         )
 
 
 def _heart_sphericity(qc: pd.DataFrame, collection: Collection) -> Iterator[CohortFigure]:
-    limits = collection.qc.sphericity.get("heart", (None, None))
-    groups = [
-        Group(model, _select(qc, "sphericity", subject="heart", model=model), colour, limits)
-        for model, colour in _model_colours(collection).items()
-    ]
+    groups = []
+    for model, colour in _model_colours(collection).items():
+        rows = _select(qc, "sphericity", subject="heart", model=model)
+        groups.append(Group(model, rows, colour, _limits(rows)))
     manual = _select(qc, "sphericity", subject="heart", model=EXPERT)
     groups.append(Group("manual", manual, DARK2[len(groups) % len(DARK2)]))
     caption = "Dotted: range that passes. Manual: the expert's hearts, which no rule judges."
@@ -110,34 +109,30 @@ def _heart_sphericity(qc: pd.DataFrame, collection: Collection) -> Iterator[Coho
 
 def _organ_sphericity(qc: pd.DataFrame, collection: Collection) -> Iterator[CohortFigure]:
     model = main_model(collection)
-    groups = [
-        Group(
-            organ,
-            _select(qc, "sphericity", subject=organ, model=model),
-            colour,
-            collection.qc.sphericity.get(organ, (None, None)),
-        )
-        for organ, colour in zip(sorted(ORGANS.values()), DARK2, strict=False)
-    ]
+    groups = []
+    for organ, colour in zip(sorted(ORGANS.values()), DARK2, strict=False):
+        rows = _select(qc, "sphericity", subject=organ, model=model)
+        groups.append(Group(organ, rows, colour, _limits(rows)))
     yield _figure(
         6, "organ_sphericity", f"Sphericity by organ, {model}", "Dotted: range that passes.", groups, "Sphericity"
     )
 
 
 def _lung_ends(qc: pd.DataFrame, _: Collection) -> Iterator[CohortFigure]:
-    ends = {"lung_start": "lung bottom", "lung_end": "lung top"}
-    groups = [
-        Group(name, _select(qc, "expert_difference", subject=landmark), colour)
-        for (landmark, name), colour in zip(ends.items(), DARK2, strict=False)
-    ]
+    groups = []
+    for (landmark, name), colour in zip(
+        {"lung_start": "lung bottom", "lung_end": "lung top"}.items(), DARK2, strict=False
+    ):
+        rows = _select(qc, "expert_difference", subject=landmark)
+        groups.append(Group(name, rows, colour, _limits(rows)))
     title = "Distance from the lung landmarks to the ends of the expert's lungs"
     yield _figure(7, "lung_ends", title, "", groups, "Absolute difference in mm")
 
 
-def _lung_extent(qc: pd.DataFrame, collection: Collection) -> Iterator[CohortFigure]:
+def _lung_extent(qc: pd.DataFrame, _: Collection) -> Iterator[CohortFigure]:
     rows = _select(qc, "lung_extent", subject="lung")
     caption = "Series in which both ends of the lungs were located. Dotted: range that passes."
-    groups = [Group("lung", rows, DARK2[0], collection.qc.lung_extent_mm)]
+    groups = [Group("lung", rows, DARK2[0], _limits(rows))]
     yield _figure(8, "lung_extent", "Lung height", caption, groups, "lung_start to lung_end in mm")
 
 
@@ -163,6 +158,14 @@ def _figure(number: int, identifier: str, title: str, caption: str, groups: list
 
 def _model_colours(collection: Collection) -> dict[str, str]:
     return dict(zip(collection.models, DARK2, strict=False))
+
+
+def _limits(rows: pd.DataFrame) -> tuple[float | None, float | None]:
+    """Return the limits that judged the rows, which are the same for all of them."""
+    if rows.empty:
+        return None, None
+    lower, upper = rows[["lower", "upper"]].iloc[0]
+    return (None if pd.isna(lower) else float(lower)), (None if pd.isna(upper) else float(upper))
 
 
 def _select(qc: pd.DataFrame, metric: str, *, subject: str, model: str | None = None) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from ct_assets.ct_nifti.expert import load_expert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.partitions import Scope
 from ct_assets.picture.image import data_url
+from ct_assets.qc_report.cohort import read_distributions
 from ct_assets.qc_report.evaluate import evaluate
 from ct_assets.qc_report.finding import rule_outcomes
 from ct_assets.qc_report.inputs import files_of, load_inputs
@@ -42,7 +43,8 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
         expert = load_expert(collection, store, read_ct_record(folder.ct_record), dicom_source.folder(collection))
         masks = {name: structure.mask for name, structure in expert.items()}
         inputs = load_inputs(folder, collection, masks or None)
-        qc = evaluate(inputs)
+        cohort = read_distributions(store.cohort.distributions)
+        qc = evaluate(inputs, cohort)
         QC.write(qc, folder.qc_table)
         write_text(folder.qc_page, series_page(inputs, qc, files_of(folder)))
         return dg.MaterializeResult(

@@ -1,4 +1,4 @@
-"""All metrics of one series, judged by the rules where there is one."""
+"""All metrics of one series, measured, and judged by the limits in force."""
 
 from collections.abc import Iterator
 
@@ -7,25 +7,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from ct_assets.collection import EXPERT, ORGANS, Organ
-from ct_assets.qc_report.finding import Finding, SeriesIdentity, to_table
+from ct_assets.qc_report.finding import Finding, Outcome, SeriesIdentity, to_table
 from ct_assets.qc_report.inputs import LUNGS, SeriesInputs
+from ct_assets.qc_report.judge import judged
+from ct_assets.qc_report.limits import LimitsInForce
 from ct_assets.qc_report.metrics import compare_masks
-from ct_assets.qc_report.rules import (
-    dice_rule,
-    lung_extent_rule,
-    organ_missing_rule,
-    sphericity_rule,
-    why_not_located,
-)
+from ct_assets.store.tables import DISTRIBUTIONS
 
 
-def evaluate(inputs: SeriesInputs) -> pd.DataFrame:
+def evaluate(inputs: SeriesInputs, cohort: pd.DataFrame | None = None) -> pd.DataFrame:
     """Measure and judge one series.
 
     Parameters
     ----------
     inputs : SeriesInputs
         The series, loaded.
+    cohort : DataFrame, optional
+        Distributions of its cohort (`ct_assets.store.tables.DISTRIBUTIONS`), for ranges that follow from it.
 
     Returns
     -------
@@ -37,14 +35,17 @@ def evaluate(inputs: SeriesInputs) -> pd.DataFrame:
         *_against_expert(inputs),
         *_sphericities(inputs),
         *_organs(inputs),
-        lung_extent_rule(inputs.body_part, inputs.landmarks, inputs.collection.qc),
+        _lung_extent(inputs),
         *_lung_ends_against_expert(inputs),
         *_region_ratios(inputs),
+        _slope_ratio(inputs),
     ]
     identity = SeriesIdentity(
         inputs.collection.name, record.patient_id, record.study_instance_uid, record.series_instance_uid
     )
-    return to_table(findings, identity)
+    settings = inputs.collection.qc
+    limits = LimitsInForce(settings, DISTRIBUTIONS.empty() if cohort is None else cohort)
+    return judged(to_table(findings, identity), limits, settings.largest_region)
 
 
 def _against_expert(inputs: SeriesInputs) -> Iterator[Finding]:
@@ -59,11 +60,19 @@ def _against_expert(inputs: SeriesInputs) -> Iterator[Finding]:
             comparison = None
             if expert is not None and not reason:
                 comparison = compare_masks(label_map == label, expert, inputs.spacing_mm)
-            yield dice_rule(model, organ, comparison, inputs.collection.qc, reason=reason)
-            if comparison is not None:
-                for metric in ("hausdorff", "hd95_volumetric", "hd95_surface"):
-                    value = float(getattr(comparison, metric))
-                    yield Finding(metric=metric, value=value, unit="mm", subject=organ, model=model)
+            if comparison is None:
+                outcome = Outcome.NOT_EVALUATED if reason else Outcome.NOT_MEASURABLE
+                explanation = reason or "nothing segmented"
+                for metric, unit in (("dice", "1"), ("hd95_volumetric", "mm")):
+                    yield Finding(
+                        metric=metric, value=None, unit=unit, subject=organ, model=model, outcome=outcome,
+                        explanation=explanation,
+                    )  # fmt: skip
+                continue
+            yield Finding(metric="dice", value=comparison.dice, unit="1", subject=organ, model=model)
+            for metric in ("hausdorff", "hd95_volumetric", "hd95_surface"):
+                value = float(getattr(comparison, metric))
+                yield Finding(metric=metric, value=value, unit="mm", subject=organ, model=model)
 
 
 def _why_no_expert(inputs: SeriesInputs, organ: str) -> str:
@@ -73,37 +82,91 @@ def _why_no_expert(inputs: SeriesInputs, organ: str) -> str:
 
 
 def _sphericities(inputs: SeriesInputs) -> Iterator[Finding]:
+    """Sphericity from the shape features; the expert's only where there is one."""
+    features = inputs.features[inputs.features["feature"] == "Sphericity"]
     for model in (*inputs.label_maps, EXPERT):
         for organ in ORGANS.values():
-            finding = sphericity_rule(inputs.features, model, organ, inputs.collection.qc)
-            if finding is not None:
-                yield finding
+            rows = features[(features["model"] == model) & (features["organ"] == organ)]
+            if rows.empty and model == EXPERT:
+                continue
+            value, outcome, reason = None, None, ""
+            if rows.empty:
+                outcome, reason = Outcome.NOT_EVALUATED, f"no shape features of {organ} by {model}"
+            elif pd.isna(rows["value"].iloc[0]):
+                outcome, reason = Outcome.NOT_MEASURABLE, str(rows["reason"].iloc[0] or "no value")
+            else:
+                value = float(rows["value"].iloc[0])
+            yield Finding(
+                metric="sphericity", value=value, unit="1", subject=organ, model=model, outcome=outcome,
+                explanation=reason,
+            )  # fmt: skip
 
 
 def _organs(inputs: SeriesInputs) -> Iterator[Finding]:
-    """Presence and volume of every organ of every model, and the volume of the expert's."""
+    """Voxels and volume of every organ of every model, and the volume of the expert's."""
     voxel_ml = float(np.prod(inputs.spacing_mm)) / 1000
     for model, label_map in inputs.label_maps.items():
-        for presence in organ_missing_rule(model, label_map):
-            yield presence
-            yield _volume(model, presence.subject, presence.value or 0, voxel_ml)
+        counts = np.bincount(label_map.ravel(), minlength=max(ORGANS) + 1)
+        for label, organ in ORGANS.items():
+            voxels = int(counts[label])
+            yield Finding(metric="voxels", value=voxels, unit="{voxels}", subject=organ, model=model)
+            yield _volume(model, organ, voxels, voxel_ml)
     for name, mask in (inputs.expert or {}).items():
-        yield _volume(EXPERT, name, float(np.count_nonzero(mask)), voxel_ml)
+        yield _volume(EXPERT, name, int(np.count_nonzero(mask)), voxel_ml)
 
 
-def _volume(model: str, subject: str, voxels: float, voxel_ml: float) -> Finding:
+def _volume(model: str, subject: str, voxels: int, voxel_ml: float) -> Finding:
+    """Volume of an organ; of one that is missing there is none to judge."""
+    if not voxels:
+        return Finding(
+            metric="volume", value=None, unit="mL", subject=subject, model=model, outcome=Outcome.NOT_MEASURABLE,
+            explanation="no voxels",
+        )  # fmt: skip
     return Finding(metric="volume", value=voxels * voxel_ml, unit="mL", subject=subject, model=model)
+
+
+def _lung_extent(inputs: SeriesInputs) -> Finding:
+    extent = inputs.body_part.lung_extent_mm
+    return Finding(
+        metric="lung_extent",
+        value=extent,
+        unit="mm",
+        subject="lung",
+        model=inputs.body_part.provenance.name,
+        outcome=Outcome.NOT_MEASURABLE if extent is None else None,
+        explanation=_why_no_extent(inputs) if extent is None else "",
+    )
+
+
+def _why_no_extent(inputs: SeriesInputs) -> str:
+    if inputs.body_part.reason:
+        return inputs.body_part.reason
+    reasons = [_why_not_located(inputs.landmarks, end) for end in ("lung_start", "lung_end")]
+    return "; ".join(reason for reason in reasons if reason) or "no extent recorded"
+
+
+def _why_not_located(landmarks: pd.DataFrame, landmark: str) -> str | None:
+    """Return why a landmark is not located, None where it is."""
+    rows = landmarks[landmarks["landmark"] == landmark]
+    if not rows.empty and bool(rows["located"].iloc[0]):
+        return None
+    reason = rows["reason"].iloc[0] if not rows.empty else None
+    return f"{landmark} not located" + (f": {reason}" if reason else "")
 
 
 def _lung_ends_against_expert(inputs: SeriesInputs) -> Iterator[Finding]:
     """Distance along the normal from each lung landmark to the expert's last slice with lung (paper, figure 7)."""
-    lungs = (inputs.expert or {}).get(LUNGS)
-    if lungs is None or not lungs.any():
+    if inputs.collection.expert is None or not inputs.collection.expert.lungs:
         return
-    for landmark, position in zip(("lung_start", "lung_end"), _lung_ends_mm(inputs, lungs), strict=True):
-        missing = why_not_located(inputs.landmarks, landmark)
-        value = None
-        if missing is None:
+    lungs = (inputs.expert or {}).get(LUNGS)
+    drawn = lungs is not None and lungs.any()
+    ends = _lung_ends_mm(inputs, lungs) if lungs is not None and drawn else (None, None)
+    for landmark, position in zip(("lung_start", "lung_end"), ends, strict=True):
+        missing = _why_not_located(inputs.landmarks, landmark)
+        value, outcome, reason = None, Outcome.NOT_EVALUATED, "the expert did not segment the lungs"
+        if position is not None and missing is not None:
+            outcome, reason = Outcome.NOT_MEASURABLE, missing
+        elif position is not None:
             rows = inputs.landmarks[inputs.landmarks["landmark"] == landmark]
             value = abs(float(rows["position_mm"].iloc[0]) - position)
         yield Finding(
@@ -112,7 +175,8 @@ def _lung_ends_against_expert(inputs: SeriesInputs) -> Iterator[Finding]:
             unit="mm",
             subject=landmark,
             model=inputs.body_part.provenance.name,
-            explanation=missing or "",
+            outcome=outcome if value is None else None,
+            explanation=reason if value is None else "",
         )
 
 
@@ -125,11 +189,29 @@ def _lung_ends_mm(inputs: SeriesInputs, lungs: npt.NDArray[np.bool_]) -> tuple[f
 
 
 def _region_ratios(inputs: SeriesInputs) -> Iterator[Finding]:
-    for row in inputs.regions.itertuples(index=False):
+    """Share of slices of each region, and of the region that the collection is of even where it has none."""
+    model = inputs.body_part.provenance.name
+    ratios = {str(row.region): float(str(row.ratio)) for row in inputs.regions.itertuples(index=False)}
+    expected = inputs.collection.qc.largest_region
+    for region, ratio in ratios.items():
+        yield Finding(metric="region_ratio", value=ratio, unit="1", subject=region, model=model)
+    if expected is not None and ratios and expected not in ratios:
+        yield Finding(metric="region_ratio", value=0.0, unit="1", subject=expected, model=model)
+    elif expected is not None and not ratios:
         yield Finding(
-            metric="region_ratio",
-            value=float(str(row.ratio)),
-            unit="1",
-            subject=str(row.region),
-            model=inputs.body_part.provenance.name,
-        )
+            metric="region_ratio", value=None, unit="1", subject=expected, model=model, outcome=Outcome.NOT_MEASURABLE,
+            explanation=inputs.body_part.reason or "no slice has a region",
+        )  # fmt: skip
+
+
+def _slope_ratio(inputs: SeriesInputs) -> Finding:
+    ratio = inputs.body_part.slope_ratio
+    return Finding(
+        metric="slope_ratio",
+        value=ratio,
+        unit="1",
+        subject="slice scores",
+        model=inputs.body_part.provenance.name,
+        outcome=Outcome.NOT_MEASURABLE if ratio is None else None,
+        explanation="" if ratio is not None else inputs.body_part.reason or "too few slices have a score",
+    )

@@ -19,20 +19,24 @@ class Outcome(StrEnum):
 
 
 class Rule(StrEnum):
-    """Rules that judge a series."""
+    """Rules that judge a series: `ct_assets.qc_report.rules`."""
 
     DICE = "dice"
+    HAUSDORFF = "hausdorff"
     SPHERICITY = "sphericity"
-    LUNG_EXTENT = "lung_extent"
+    VOLUME = "volume"
     ORGAN_MISSING = "organ_missing"
+    LUNG_EXTENT = "lung_extent"
+    LUNG_ENDS = "lung_ends"
+    REGIONS = "regions"
+    Z_SPACING = "z_spacing"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One row of the QC table, without the series it is about.
+    """One metric of one subject, measured and not yet judged; ``unit`` is UCUM.
 
-    ``rule`` and ``outcome`` are empty where no rule judges the metric; ``lower`` and ``upper`` are the limits in force,
-    both allowed values; ``unit`` is UCUM.
+    Without a value, ``outcome`` is "not measurable" or "not evaluated" and ``explanation`` says why.
     """
 
     metric: str
@@ -40,9 +44,6 @@ class Finding:
     unit: str
     subject: str
     model: str = ""
-    rule: Rule | None = None
-    lower: float | None = None
-    upper: float | None = None
     outcome: Outcome | None = None
     explanation: str = ""
 
@@ -58,7 +59,7 @@ class SeriesIdentity:
 
 
 def to_table(findings: Iterable[Finding], series: SeriesIdentity) -> pd.DataFrame:
-    """Return findings as rows of the QC table.
+    """Return findings as rows of the QC table that no rule has judged yet.
 
     Parameters
     ----------
@@ -79,8 +80,11 @@ def to_table(findings: Iterable[Finding], series: SeriesIdentity) -> pd.DataFram
             "StudyInstanceUID": series.study_instance_uid,
             "SeriesInstanceUID": series.series_instance_uid,
             **asdict(finding),
-            "rule": str(finding.rule or ""),
             "outcome": str(finding.outcome or ""),
+            "rule": "",
+            "lower": None,
+            "upper": None,
+            "limits_from": "",
         }
         for finding in findings
     ]

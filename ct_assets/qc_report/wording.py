@@ -6,9 +6,14 @@ from ct_assets.qc_report.finding import Rule
 
 RULE_TITLES: dict[Rule, str] = {
     Rule.DICE: "Dice against expert",
+    Rule.HAUSDORFF: "HD95 against expert",
     Rule.SPHERICITY: "Sphericity",
-    Rule.LUNG_EXTENT: "Lung extent",
+    Rule.VOLUME: "Organ volume",
     Rule.ORGAN_MISSING: "Organs present",
+    Rule.LUNG_EXTENT: "Lung extent",
+    Rule.LUNG_ENDS: "Lung ends against expert",
+    Rule.REGIONS: "Body regions",
+    Rule.Z_SPACING: "Slice spacing",
 }
 """Name of each rule."""
 
@@ -23,6 +28,7 @@ METRIC_TITLES: dict[str, str] = {
     "lung_extent": "Lung extent",
     "expert_difference": "Distance to expert's lung end",
     "region_ratio": "Share of slices",
+    "slope_ratio": "Slope over expected slope",
 }
 """Name of each metric, in the order of the tables."""
 
@@ -58,10 +64,10 @@ def limits(lower: float | None, upper: float | None) -> str:
     """Write the limits of a rule; empty where there are none."""
     low, high = (None if bound is None or math.isnan(bound) else bound for bound in (lower, upper))
     if low is not None and high is not None:
-        return f"{low:g}\u2013{high:g}"
+        return f"{low:.4g}\u2013{high:.4g}"
     if low is not None:
-        return f"\u2265 {low:g}"
-    return f"\u2264 {high:g}" if high is not None else ""
+        return f"\u2265 {low:.4g}"
+    return f"\u2264 {high:.4g}" if high is not None else ""
 
 
 def file_size(size: int) -> str:

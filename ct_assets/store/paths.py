@@ -207,6 +207,16 @@ class CohortFolder:
         return self.path / "qc.parquet"
 
     @property
+    def distributions(self) -> Path:
+        """How metrics and shape features are distributed over the collection."""
+        return self.path / "distributions.parquet"
+
+    @property
+    def shape_features(self) -> Path:
+        """Shape features of all series in one."""
+        return self.path / "shape_features.parquet"
+
+    @property
     def sr_validation(self) -> Path:
         """What DicomSRValidator says of the reports."""
         return self.path / "sr_validation.parquet"
@@ -227,6 +237,11 @@ class CollectionFolder:
     def cohort(self) -> CohortFolder:
         """Files that describe the whole collection."""
         return CohortFolder(self.path / "cohort")
+
+    @property
+    def reviews(self) -> Path:
+        """Folder of the reviewers' verdicts, which only grows."""
+        return self.path / "reviews"
 
     def series(self, series_instance_uid: str) -> SeriesFolder:
         """Folder of one series.

@@ -224,7 +224,7 @@ it refers to has its series and study from the evidence of the SR."""
 
 QC = Table(
     "qc",
-    1,
+    2,
     {
         **_SERIES,
         "rule": _TEXT,
@@ -235,12 +235,34 @@ QC = Table(
         "unit": _TEXT,
         "lower": _REAL,
         "upper": _REAL,
+        "limits_from": _TEXT,
         "outcome": _TEXT,
         "explanation": _TEXT,
     },
 )
 """One row per metric. `subject`: organ, landmark, region or object; `outcome`: pass, fail, not evaluated or not
-measurable, or empty where the metric has no rule; `lower`/`upper`: limits in force."""
+measurable, or empty where there is a value and no rule; `lower`/`upper`: limits in force, both allowed values;
+`limits_from`: the collection, its cohort, or the published reference."""
+
+DISTRIBUTIONS = Table(
+    "distributions",
+    1,
+    {
+        "metric": _TEXT,
+        "subject": _TEXT,
+        "model": _TEXT,
+        "unit": _TEXT,
+        "n": _WHOLE,
+        "minimum": _REAL,
+        "p05": _REAL,
+        "q1": _REAL,
+        "median": _REAL,
+        "q3": _REAL,
+        "p95": _REAL,
+        "maximum": _REAL,
+    },
+)
+"""How each metric of the QC table and each shape feature is distributed over the series of a cohort."""
 
 SR_VALIDATION = Table(
     "sr_validation",

@@ -6,9 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ct_assets.cohort_report.distributions import distributions
 from ct_assets.collection import EXPERT, Collection
-from ct_assets.qc_report.rules import judge
-from ct_assets.store.tables import QC
+from ct_assets.qc_report.judge import judged
+from ct_assets.qc_report.limits import LimitsInForce
+from ct_assets.store.tables import QC, SHAPE_FEATURES
 
 
 def collection_of(name: str, **changes: Any) -> Collection:
@@ -37,17 +39,12 @@ def qc_from_published(file: Path, collection: Collection) -> pd.DataFrame:
             "explanation": "",
         }
     )
-    limits = [
-        collection.qc.sphericity[organ] if model != EXPERT else (None, None)
-        for organ, model in zip(rows["subject"], rows["model"], strict=True)
-    ]
-    rows["lower"], rows["upper"] = (pd.Series([pair[side] for pair in limits], dtype=float) for side in (0, 1))
-    rows["rule"] = ["" if lower is None else "sphericity" for lower, _ in limits]
-    rows["outcome"] = [
-        "" if lower is None else str(judge(value, lower, upper))
-        for value, (lower, upper) in zip(rows["value"], limits, strict=True)
-    ]
-    return rows[list(QC.columns)]
+    for name in ("rule", "limits_from", "outcome"):
+        rows[name] = ""
+    rows["lower"] = rows["upper"] = float("nan")
+    rows = rows[list(QC.columns)]
+    cohort = distributions(rows, SHAPE_FEATURES.empty())
+    return judged(rows, LimitsInForce(collection.qc, cohort), collection.qc.largest_region)
 
 
 @pytest.fixture(scope="session")

@@ -65,10 +65,10 @@ def test_box_statistics(size: int) -> None:
     values = np.random.default_rng(size).normal(size=size)
     box = box_statistics(values)
     q1, q3 = np.percentile(values, [25, 75])
-    assert (box.q1, box.median, box.q3) == pytest.approx((q1, np.median(values), q3))
-    assert box.upper_fence - q3 == pytest.approx(1.5 * (q3 - q1))
-    assert q1 - box.lower_fence == pytest.approx(1.5 * (q3 - q1))
-    assert box.upper_whisker == values[values <= box.upper_fence].max()
+    assert (box.of.q1, box.of.median, box.of.q3) == pytest.approx((q1, np.median(values), q3))
+    assert box.of.upper_fence - q3 == pytest.approx(1.5 * (q3 - q1))
+    assert q1 - box.of.lower_fence == pytest.approx(1.5 * (q3 - q1))
+    assert box.upper_whisker == values[values <= box.of.upper_fence].max()
 
 
 def test_box_of_nothing() -> None:

@@ -1,0 +1,77 @@
+"""What cohort_report makes: the tables of all series in one, fences of the cohort, its rules judged anew, the page."""
+
+import importlib.metadata
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ct_assets.cohort_report.compact import compact
+from ct_assets.cohort_report.distributions import distributions
+from ct_assets.cohort_report.page import cohort_page
+from ct_assets.collection import Collection
+from ct_assets.ct_nifti.record import read_ct_record
+from ct_assets.qc_report.judge import judged
+from ct_assets.qc_report.limits import LimitsInForce
+from ct_assets.store.atomic import write_text
+from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.series_tables import UnreadableTable
+from ct_assets.store.tables import COHORT, DISTRIBUTIONS, QC, SELECTION_FLOW, SHAPE_FEATURES
+
+_PACKAGES = ("ct-assets", "nnunet", "bpreg", "pyradiomics", "highdicom", "dcm2niix")
+
+
+@dataclass(frozen=True)
+class CohortReport:
+    """The judged QC table of a collection, and the files that are not in it."""
+
+    qc: pd.DataFrame
+    unreadable: tuple[UnreadableTable, ...]
+
+
+def make_report(collection: Collection, store: CollectionFolder) -> CohortReport:
+    """Write the tables and the page of a collection.
+
+    Parameters
+    ----------
+    collection : Collection
+        The collection.
+    store : CollectionFolder
+        Its results. Written: cohort/qc.parquet, shape_features.parquet, distributions.parquet and report.html.
+
+    Returns
+    -------
+    CohortReport
+        Every rule judged by the limits that hold for the whole cohort now.
+    """
+    cohort = COHORT.read(store.cohort.cohort)
+    selected = [str(uid) for uid in cohort.loc[cohort["selected"], "SeriesInstanceUID"]]
+    unfit = _unfit(store, selected)
+    series = [store.series(uid) for uid in selected if uid not in unfit]
+    measured, unreadable = compact(QC, [folder.qc_table for folder in series], "qc_report")
+    features, unreadable_features = compact(
+        SHAPE_FEATURES, [folder.shape_features for folder in series], "shape_features"
+    )
+    found = distributions(measured, features)
+    qc = judged(measured, LimitsInForce(collection.qc, found), collection.qc.largest_region)
+    QC.write(qc, store.cohort.qc_table)
+    SHAPE_FEATURES.write(features, store.cohort.shape_features)
+    DISTRIBUTIONS.write(found, store.cohort.distributions)
+    left_out = (*unreadable, *unreadable_features)
+    page = cohort_page(
+        collection,
+        qc,
+        cohort=cohort,
+        selection_flow=SELECTION_FLOW.read(store.cohort.selection_flow),
+        unfit=unfit,
+        unreadable=left_out,
+        versions={name: importlib.metadata.version(name) for name in _PACKAGES},
+    )
+    write_text(store.cohort.report, page)
+    return CohortReport(qc, left_out)
+
+
+def _unfit(store: CollectionFolder, uids: list[str]) -> dict[str, str]:
+    """Return the selected series that ct_nifti found unfit, with the reasons."""
+    records = [store.series(uid).ct_record for uid in uids]
+    found = [read_ct_record(path, require_fit=False) for path in records if path.is_file()]
+    return {record.series_instance_uid: "; ".join(record.reasons) for record in found if not record.fit}

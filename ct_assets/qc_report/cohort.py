@@ -1,0 +1,34 @@
+"""What a cohort says about the values of one of its series: distributions.parquet, which cohort_report writes."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from ct_assets.store.tables import DISTRIBUTIONS
+
+logger = logging.getLogger(__name__)
+
+
+def read_distributions(path: Path) -> pd.DataFrame:
+    """Read the distributions of a cohort.
+
+    Parameters
+    ----------
+    path : Path
+        distributions.parquet.
+
+    Returns
+    -------
+    DataFrame
+        `ct_assets.store.tables.DISTRIBUTIONS`; empty before the first cohort_report, and where the file cannot be read:
+        the next cohort_report makes it anew, and until then the published reference takes its place.
+    """
+    if not path.is_file():
+        return DISTRIBUTIONS.empty()
+    try:
+        return DISTRIBUTIONS.read(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        logger.warning("distributions of the cohort left out: %s", error)
+        return DISTRIBUTIONS.empty()

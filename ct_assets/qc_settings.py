@@ -1,0 +1,87 @@
+"""The key qc of a collection YAML: the limits of every rule, per organ and model."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from ct_assets.organs import ORGANS, Configuration, Organ
+from ct_assets.yaml_model import Range, StrictModel
+
+LungEnd = Literal["lung_start", "lung_end"]
+Region = Literal["legs", "pelvis", "abdomen", "chest", "shoulder-neck", "head"]
+
+Bound = float | None | dict[Configuration, float | None]
+"""One limit, for all models or for each; null: no rule."""
+
+Derived = Literal["auto", "cohort", "reference"]
+"""A range that follows from data: Tukey fences of the cohort, of the published reference, or of the cohort once it is
+large enough and of the reference until then."""
+
+Span = Range | Derived | None
+Spans = Span | dict[Configuration, Span]
+"""One range, for all models or for each; null: no rule."""
+
+PLAUSIBLE_VOLUME_ML: dict[Organ, tuple[float, float]] = {
+    "esophagus": (5.0, 120.0),
+    "heart": (200.0, 1600.0),
+    "trachea": (10.0, 120.0),
+    "aorta": (40.0, 700.0),
+}
+"""Volumes in mL that a SegTHOR organ of an adult has. Nothing is published for volumes: these are wide ranges that this
+project chose to catch fragments and leaks, and they hold until the cohort is large enough for fences of its own."""
+
+
+class QualityControl(StrictModel):
+    """Limits of the rules; outside them a check asks for review. An organ that is not named keeps its default."""
+
+    dice_minimum: dict[Organ, Bound] = Field(
+        default={
+            "heart": {"2d": 0.78, "3d_lowres": 0.76, "3d_fullres": 0.78},
+            "esophagus": {"2d": 0.55, "3d_lowres": 0.58, "3d_fullres": 0.60},
+        },
+        description="Smallest Dice against the expert; default: published 5th percentile of the model.",
+    )
+    hd95_maximum_mm: dict[Organ, Bound] = Field(
+        default={
+            "heart": {"2d": 12.1, "3d_lowres": 13.0, "3d_fullres": 12.0},
+            "esophagus": {"2d": 16.8, "3d_lowres": 17.2, "3d_fullres": 17.1},
+        },
+        description="Largest hd95_volumetric against the expert; default: published 95th percentile of the model.",
+    )
+    sphericity: dict[Organ, Spans] = Field(
+        default=dict.fromkeys(ORGANS.values(), "auto"), description="Plausible sphericity: [low, high] or where from."
+    )
+    volume_ml: dict[Organ, Spans] = Field(
+        default=dict.fromkeys(ORGANS.values(), "auto"), description="Plausible volume: [low, high] or where from."
+    )
+    voxels_minimum: dict[Organ, Bound] = Field(
+        default=dict.fromkeys(ORGANS.values(), 1.0), description="Fewest voxels of an organ that is not missing."
+    )
+    lung_extent_mm: Span = Field(
+        default=(217.0, 328.0), description="Plausible distance lung_start to lung_end; default: NLST's range."
+    )
+    lung_end_difference_mm: dict[LungEnd, float | None] = Field(
+        default={"lung_start": 33.6, "lung_end": 15.0},
+        description="Largest distance to the end of the expert's lungs; default: published 95th percentile.",
+    )
+    largest_region: Region | None = Field(
+        default="chest", description="Region that more slices belong to than to any other; null: no rule."
+    )
+    slope_ratio: Range | None = Field(
+        default=(0.72, 1.28), description="Plausible slope of the slice scores over the expected one; default: bpreg's."
+    )
+    cohort_minimum: Annotated[int, Field(ge=10)] = Field(
+        default=100, description="Fewest series from which a cohort's own fences are used where a range is auto."
+    )
+    series_checks_up_to: Annotated[int, Field(ge=0)] = Field(
+        default=2000, description="Series (of a shard) up to which every series has its own checks and preview."
+    )
+
+    @field_validator(
+        "dice_minimum", "hd95_maximum_mm", "sphericity", "volume_ml", "voxels_minimum", "lung_end_difference_mm",
+        mode="before",
+    )  # fmt: skip
+    @classmethod
+    def _over_the_defaults(cls, value: Any, info: Any) -> Any:
+        defaults = cls.model_fields[info.field_name].default
+        return {**defaults, **value} if isinstance(value, dict) else value
