@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from ct_assets.qc_report.comparison import Comparisons
 from ct_assets.qc_report.spark import spark_box
-from ct_assets.qc_report.wording import METRIC_TITLES
+from ct_assets.qc_report.wording import METRIC_TITLES, limits
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of one subject, with a cell per model."""
+    """One metric of one subject, with a cell per model; limits that differ by model stand in the order of the cells."""
 
     metric: str
     unit: str
-    lower: float | None
-    upper: float | None
+    limits: str
     cells: tuple[Cell | None, ...]
     spark: Markup | None
 
@@ -49,9 +48,11 @@ def metric_rows(qc: pd.DataFrame, columns: list[str], comparisons: Comparisons) 
         cells = tuple(_cell(of_metric[of_metric["model"] == model]) for model in columns)
         judged = of_metric[of_metric["rule"] != ""]
         first = (judged if len(judged) else of_metric).iloc[0]
-        limits = (_bound(first["lower"]), _bound(first["upper"]))
-        spark = _spark(comparisons, metric, str(first["subject"]), dict(zip(columns, cells, strict=True)), limits)
-        rows.append(Row(METRIC_TITLES[metric], str(first["unit"]), *limits, cells, spark))
+        pairs = dict.fromkeys((_bound(lower), _bound(upper)) for lower, upper in judged[["lower", "upper"]].to_numpy())
+        drawn = next(iter(pairs)) if len(pairs) == 1 else (None, None)
+        spark = _spark(comparisons, metric, str(first["subject"]), dict(zip(columns, cells, strict=True)), drawn)
+        words = " / ".join(limits(*pair) for pair in pairs)
+        rows.append(Row(METRIC_TITLES[metric], str(first["unit"]), words, cells, spark))
     return rows
 
 
@@ -99,7 +100,7 @@ def feature_rows(features: pd.DataFrame, organ: str, columns: list[str], compari
             value = None if found.empty else _bound(found["value"].iloc[0])
             cells.append(None if found.empty else Cell(value, "", str(found["reason"].iloc[0] or "")))
         spark = _spark(comparisons, str(feature), organ, dict(zip(columns, cells, strict=True)))
-        rows.append(Row(str(feature), str(of_feature["unit"].iloc[0]), None, None, tuple(cells), spark))
+        rows.append(Row(str(feature), str(of_feature["unit"].iloc[0]), "", tuple(cells), spark))
     return rows
 
 
@@ -119,8 +120,8 @@ def _spark(
     metric: str,
     subject: str,
     cells: dict[str, Cell | None],
-    limits: tuple[float | None, float | None] = (None, None),
+    drawn: tuple[float | None, float | None] = (None, None),
 ) -> Markup | None:
     values = {model: cell.value for model, cell in cells.items() if cell is not None and cell.value is not None}
     comparison = comparisons.of(metric, subject, list(values))
-    return spark_box(comparison, values, limits) if comparison is not None and values else None
+    return spark_box(comparison, values, drawn) if comparison is not None and values else None
