@@ -4,8 +4,8 @@ Where plastimatch 1.9.4 differs:
 
 - its distance map (Danielsson's algorithm) is approximate, ours is exact: most pairs agree to the six decimals that it
   prints, a few differ by less than a tenth of a millimetre;
-- it may lose the last plane of the grid along an axis when it crops to the box of both masks, seen where few voxels reach
-  that plane; so the pairs are compared with a margin of background around them, which by definition changes nothing;
+- it may lose the last plane of the grid along an axis when it crops to the box of both masks, seen where few voxels
+  reach that plane; so the pairs are compared with a margin of background, which by definition changes nothing;
 - for a mask of one voxel, floor(0.95 n) - 1 is -1, and it reads what lies before its array, which is 0 in practice;
   ours takes the one distance that there is.
 """
