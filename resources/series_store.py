@@ -56,18 +56,7 @@ class SeriesStore(dg.ConfigurableResource):
         MetadataValue
             A link where the root is served, which `make ui` does; otherwise the path.
         """
-        address = self.address(path)
-        return dg.MetadataValue.path(str(path)) if address is None else dg.MetadataValue.url(address)
-
-    def address(self, path: Path) -> str | None:
-        """Return the address of a file; None where the root is not served, or the file is not below it.
-
-        Parameters
-        ----------
-        path : Path
-            File of a collection.
-        """
         root = Path(self.root)
         if self.pages_url is None or not path.is_relative_to(root):
-            return None
-        return f"{self.pages_url.rstrip('/')}/{quote(path.relative_to(root).as_posix())}"
+            return dg.MetadataValue.path(str(path))
+        return dg.MetadataValue.url(f"{self.pages_url.rstrip('/')}/{quote(path.relative_to(root).as_posix())}")
