@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 
 from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord
-from ct_assets.ct_nifti.segmentation import ExpertStructure, UnusableSegmentationError, read_expert
+from ct_assets.ct_nifti.segmentation import read_expert
+from ct_assets.ct_nifti.structure import ExpertStructure, UnusableSegmentationError
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.uid import is_uid
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from ct_assets.bpr_json.record import read_body_part_record
 from ct_assets.collection import EXPERT, Collection
 from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.ct_nifti.segmentation import ExpertStructure
+from ct_assets.ct_nifti.structure import ExpertStructure
 from ct_assets.dicom.series import CtSeries
 from ct_assets.dicom.written import PlannedObject
 from ct_assets.dicom_sr.features import plan_features_sr

@@ -10,7 +10,7 @@ from pydicom.errors import InvalidDicomError
 
 from ct_assets.collection import ORGANS
 from ct_assets.ct_nifti.record import CtRecord
-from ct_assets.ct_nifti.segmentation import ExpertStructure
+from ct_assets.ct_nifti.structure import ExpertStructure
 from ct_assets.dicom.edition import ObjectReference, reference_of
 
 
@@ -73,7 +73,7 @@ def expert_segments(structures: Mapping[str, ExpertStructure]) -> dict[int, Segm
     """
     drawn = {label: structures[organ] for label, organ in ORGANS.items() if organ in structures}
     return {
-        label: SegmentReference(structure.seg, structure.segments[0], structure.digest)
+        label: SegmentReference(structure.source, structure.segments[0], structure.digest)
         for label, structure in drawn.items()
         if len(structure.segments) == 1
     }
