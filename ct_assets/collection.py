@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ct_assets.collection_errors import explain
 from ct_assets.selection_settings import Selection, StrictSelection
@@ -31,6 +31,10 @@ EXPERT = "expert"
 
 LUNGS = "lungs"
 """Key of the lungs among what an expert drew; the other keys are organs."""
+
+
+SEG_DESCRIPTION = "Segmentation"
+"""SeriesDescription of experts' SEGs where a collection names none: that of NSCLC-Radiomics."""
 
 
 class OrganSegmentation(StrictModel):
@@ -60,11 +64,29 @@ class BodyPartRegression(StrictModel):
 
 
 class Expert(StrictModel):
-    """Expert segmentations, found as DICOM SEG that refer to the CT series."""
+    """Expert segmentations, found as DICOM SEG or RTSTRUCT that refer to the CT series."""
 
-    series_description: str = Field(default="Segmentation", description="SeriesDescription of the expert's SEG.")
-    structures: dict[Organ, str] = Field(description="Organ -> SegmentLabel in the expert's SEG.")
-    lungs: tuple[str, ...] = Field(default=(), description="SegmentLabels that together are the lungs.")
+    modality: Literal["SEG", "RTSTRUCT"] = Field(default="SEG", description="Kind of file that the expert drew.")
+    series_description: str | None = Field(
+        default_factory=lambda others: SEG_DESCRIPTION if others.get("modality") == "SEG" else None,
+        min_length=1,
+        description="SeriesDescription of the expert's file; default: Segmentation for SEG, any for RTSTRUCT.",
+    )
+    structures: dict[Organ, str] = Field(
+        description="Organ -> SegmentLabel in the expert's SEG, or ROIName in the RTSTRUCT."
+    )
+    lungs: tuple[str, ...] = Field(default=(), description="SegmentLabels, or ROINames, that together are the lungs.")
+
+    @field_validator("series_description")
+    @classmethod
+    def _told_for_seg(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if value is None and others.data.get("modality") == "SEG":
+            message = (
+                "give the SeriesDescription of the expert's SEG, which tells it from the SEGs of others; only "
+                "modality: RTSTRUCT does without"
+            )
+            raise ValueError(message)
+        return value
 
 
 class QualityControl(StrictModel):

@@ -169,7 +169,9 @@ def test_the_series_an_object_refers_to_is_told(shared_data):
     series = {
         row["SeriesInstanceUID"] for row in instances if row["Modality"] == "CT" and row["NumberOfFrames"] is None
     }
-    assert {row["ReferencedSeriesInstanceUID"] for row in instances if row["Modality"] == "SEG"} == series
+    assert {
+        uid for row in instances if row["Modality"] == "SEG" for uid in row["ReferencedSeriesInstanceUID"]
+    } == series
 
 
 @pytest.mark.parametrize(
