@@ -1,10 +1,11 @@
 """Contours of one slice to pixels.
 
-A pixel is in if its centre is inside by the even-odd rule, or on an outline. DICOM has no rule for pixels: it defines
-a contour as a polygon (PS3.3 C.8.8.6), how several combine (C.8.8.6.3), and that inner contours may be joined to outer
-ones as a keyhole. Pixel centres are what plastimatch tests too; of those on an outline it takes the ones to the left
-and above. Taking all makes the result the same however the image is flipped, and gives back the label map from contours
-that run through the centres of its outermost pixels, as several programs write them.
+A pixel is in if its centre is inside by the even-odd rule, or on an outline; a line that is drawn there and back, such
+as the channel of a keyhole, is none. DICOM has no rule for pixels: it defines a contour as a polygon (PS3.3 C.8.8.6),
+how several combine (C.8.8.6.3), and that inner contours may be joined to outer ones as a keyhole. Pixel centres are
+what plastimatch tests too; of those on an outline it takes the ones to the left and above. Taking all makes the result
+the same however the image is flipped, and gives back the label map from contours that run through the centres of its
+outermost pixels, as several programs write them.
 
 scikit-image tests centres against vertices at any fraction of a pixel, and tells which lie on the outline. Of the other
 libraries at hand, Pillow rounds vertices to whole pixels, OpenCV adds each pixel that the outline touches, and

@@ -1,13 +1,11 @@
 """Expert segmentations of a series, on its grid."""
 
 import logging
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord
@@ -67,7 +65,7 @@ def _sop_class(path: Path) -> str | None:
     """Return the SOP class of a file; none where it has none, which its reader then tells."""
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
-    except (InvalidDicomError, EOFError, OSError, ValueError, struct.error):
+    except Exception:  # pydicom raises errors of many kinds on damage
         return None
     return str(header.get("SOPClassUID"))
 

@@ -1,7 +1,6 @@
 """DICOM SEG back to arrays on the grid of ct.nii.gz: our own label maps, and experts' segments by their label."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 from ct_assets.collection import LUNGS, Organ
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation_frames import read_segmentation, segment_frames
-from ct_assets.ct_nifti.structure import ExpertStructure, Mask, UnusableSegmentationError, no_frames
+from ct_assets.ct_nifti.structure import ExpertStructure, Mask, UnusableSegmentationError, no_frames, usable
 from ct_assets.dicom.edition import reference_of
 from ct_assets.store.digest import file_digest
 
@@ -36,7 +35,7 @@ def read_seg(path: Path, record: CtRecord) -> npt.NDArray[np.uint8]:
         If the file is no BINARY or FRACTIONAL SEG, lies on another grid, has overlapping segments, or has more than
         255 of them.
     """
-    with _complete(path):
+    with usable(path, "SEG"):
         return _label_map(path, record)
 
 
@@ -81,7 +80,7 @@ def read_expert(
     UnusableSegmentationError
         If the file is no BINARY or FRACTIONAL SEG, or lies on another grid.
     """
-    with _complete(path):
+    with usable(path, "SEG"):
         return _structures(path, record, structures, lungs)
 
 
@@ -112,13 +111,3 @@ def _structures(
         )
         for name, mask in masks.items()
     }
-
-
-@contextmanager
-def _complete(path: Path) -> Iterator[None]:
-    """Name the file that lacks something that every SEG has."""
-    try:
-        yield
-    except (AttributeError, AssertionError, IndexError, KeyError, TypeError) as error:
-        message = f"{path}: lacks something that every SEG has ({type(error).__name__}: {error})"
-        raise UnusableSegmentationError(message) from error

@@ -1,13 +1,11 @@
 """The frames of a DICOM SEG on the grid of a CT: read, decoded one at a time, and turned to the CT's arrangement."""
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels.utils import iter_pixels
 
 from ct_assets.ct_nifti.record import CtRecord
@@ -46,7 +44,7 @@ def read_segmentation(path: Path) -> pydicom.Dataset:
         dataset = pydicom.dcmread(path)
         for _ in dataset.iterall():  # pydicom parses sequences when they are looked at
             pass
-    except (InvalidDicomError, EOFError, OSError, struct.error) as error:
+    except Exception as error:  # pydicom raises errors of many kinds on damage
         message = f"{path}: is not a complete DICOM file ({error})"
         raise UnusableSegmentationError(message) from error
     if dataset.get("SOPClassUID") != SEGMENTATION_STORAGE:

@@ -87,15 +87,17 @@ class CtGrid:
         if plane is None:
             message = f"a frame has no position and refers to {len(named)} slices of the CT"
             raise OffGridError(message)
-        return self._nearest(plane.position[np.newaxis], named, POSITION_TOLERANCE_MM, "a frame")
+        nearest = self._nearest(plane.position[np.newaxis], POSITION_TOLERANCE_MM, "a frame")
+        if len(named) == 1 and nearest not in named:
+            message = f"a frame lies on slice {nearest} but refers to the instance of slice {named.pop()}"
+            raise OffGridError(message)
+        return nearest
 
-    def contour_slice(self, referenced: Sequence[str], points: Vector, tolerance_mm: float) -> int:
-        """Return the slice that a contour is drawn on: by its position, whatever it refers to.
+    def contour_slice(self, points: Vector, tolerance_mm: float) -> int:
+        """Return the slice that a contour is drawn on.
 
         Parameters
         ----------
-        referenced : sequence of str
-            SOPInstanceUIDs that the contour refers to.
         points : ndarray of shape (points, 3)
             Its points, mm, LPS.
         tolerance_mm : float
@@ -104,10 +106,9 @@ class CtGrid:
         Raises
         ------
         OffGridError
-            If a point lies farther, or if the contour refers to an instance that is another slice.
+            If a point lies farther.
         """
-        named = {self._by_instance[uid] for uid in referenced if uid in self._by_instance}
-        return self._nearest(points, named, tolerance_mm, "it")
+        return self._nearest(points, tolerance_mm, "it")
 
     def contour_pixels(self, points: Vector, slice_index: int) -> Vector:
         """Return where the points of a contour lie among the pixels of its slice.
@@ -126,15 +127,12 @@ class CtGrid:
         """
         return np.asarray(self._places(points - self._along_slices * slice_index) / self._spacing)
 
-    def _nearest(self, points: Vector, named: set[int], tolerance_mm: float, subject: str) -> int:
+    def _nearest(self, points: Vector, tolerance_mm: float, subject: str) -> int:
         heights = points @ self._normal
         nearest = int(np.abs(self._positions - heights.mean()).argmin())
         distance = np.abs(heights - self._positions[nearest]).max()
         if distance > tolerance_mm:
             message = f"{subject} lies {distance:.3f} mm off the nearest slice"
-            raise OffGridError(message)
-        if len(named) == 1 and nearest not in named:
-            message = f"{subject} lies on slice {nearest} but refers to the instance of slice {named.pop()}"
             raise OffGridError(message)
         return nearest
 

@@ -1,6 +1,9 @@
 """What an expert drew of a structure, whatever kind of file it is from."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -40,3 +43,31 @@ def no_frames(record: CtRecord) -> Mask:
     """
     assert record.shape is not None
     return np.zeros(record.shape[::-1], dtype=np.bool_)
+
+
+@contextmanager
+def usable(path: Path, kind: str) -> Iterator[None]:
+    """Turn what reading a file may raise into an error that names it.
+
+    pydicom parses elements only when they are looked at, and damage makes it raise errors of many kinds, some of which
+    have no base class but Exception. What an expert drew must not stop what the models make.
+
+    Parameters
+    ----------
+    path : Path
+        SEG or RTSTRUCT file.
+    kind : str
+        Which of them it should be.
+
+    Raises
+    ------
+    UnusableSegmentationError
+        For whatever is raised within.
+    """
+    try:
+        yield
+    except UnusableSegmentationError:
+        raise
+    except Exception as error:
+        message = f"{path}: lacks something that every {kind} has, or is damaged ({type(error).__name__}: {error})"
+        raise UnusableSegmentationError(message) from error

@@ -1,23 +1,20 @@
 """DICOM RTSTRUCT to masks on the grid of ct.nii.gz: the contours of experts' ROIs by name, placed by geometry."""
 
 import logging
-import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from ct_assets.collection import LUNGS, Organ
 from ct_assets.ct_nifti.contours import filled
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation_grid import CtGrid, OffGridError
-from ct_assets.ct_nifti.structure import ExpertStructure, Mask, UnusableSegmentationError, no_frames
+from ct_assets.ct_nifti.structure import ExpertStructure, Mask, UnusableSegmentationError, no_frames, usable
 from ct_assets.dicom.edition import reference_of
 from ct_assets.dicom.references import referenced_series
 from ct_assets.store.digest import file_digest
@@ -81,7 +78,7 @@ def read_structure_set(
     UnusableSegmentationError
         If the file is no RTSTRUCT of the series, or a contour of these ROIs is malformed or lies on no slice.
     """
-    with _sound(path):
+    with usable(path, "RTSTRUCT"):
         dataset = _read(path, record)
         grid = CtGrid(record)
         masks: dict[str, Mask] = {}
@@ -104,23 +101,6 @@ def read_structure_set(
         )
         for name, mask in masks.items()
     }
-
-
-@contextmanager
-def _sound(path: Path) -> Iterator[None]:
-    """Name the file that is damaged or lacks something; pydicom parses elements only when they are looked at."""
-    try:
-        yield
-    except UnusableSegmentationError:
-        raise
-    except (InvalidDicomError, EOFError, OSError, struct.error) as error:
-        message = f"{path}: is not a complete DICOM file ({error})"
-        raise UnusableSegmentationError(message) from error
-    except (
-        *(ArithmeticError, AttributeError, LookupError, NotImplementedError, RecursionError, TypeError, ValueError),
-    ) as error:
-        message = f"{path}: is damaged, or lacks something that every RTSTRUCT has ({type(error).__name__}: {error})"
-        raise UnusableSegmentationError(message) from error
 
 
 def _read(path: Path, record: CtRecord) -> pydicom.Dataset:
@@ -153,6 +133,7 @@ def _drawn(
     tolerance_mm = SLICE_TOLERANCE * record.spacing_mm[2]
     drawn: dict[int, list[npt.NDArray[np.float64]]] = {}
     ignored: Counter[str] = Counter()
+    misled = 0
     sets = [item for item in dataset.ROIContourSequence if int(item.ReferencedROINumber) == roi.number]
     contours = [contour for item in sets for contour in item.get("ContourSequence") or []]
     for count, contour in enumerate(contours, start=1):
@@ -165,15 +146,17 @@ def _drawn(
             if len(points) < _FEWEST_POINTS:
                 ignored[f"{kind} of less than {_FEWEST_POINTS} points"] += 1
                 continue
-            referenced = [str(item.ReferencedSOPInstanceUID) for item in contour.get("ContourImageSequence") or []]
-            slice_index = grid.contour_slice(referenced, points, tolerance_mm)
-            _check_frame_of_reference(roi, record, slice_index, referenced)
+            slice_index = grid.contour_slice(points, tolerance_mm)
+            misled += not _names_its_slice(contour, roi, record, slice_index)
         except (OffGridError, _MalformedError) as error:
             message = f"{path}: ROI {roi.name}: contour {count} of {len(contours)}: {error}"
             raise UnusableSegmentationError(message) from error
         drawn.setdefault(slice_index, []).append(grid.contour_pixels(points, slice_index))
     for kind, count in sorted(ignored.items()):
         logger.warning("%s: ROI %s: %d contours enclose nothing and are ignored: %s", path, roi.name, count, kind)
+    if misled:
+        message = "%s: ROI %s: %d contours refer to the image of another slice than they lie on; their position counts"
+        logger.warning(message, path, roi.name, misled)
     return drawn
 
 
@@ -207,9 +190,15 @@ def _points(contour: pydicom.Dataset) -> npt.NDArray[np.float64]:
     return points
 
 
-def _check_frame_of_reference(roi: _Roi, record: CtRecord, slice_index: int, referenced: Sequence[str]) -> None:
-    """Positions mean the same only in the same frame of reference, unless the contour names the instance itself."""
-    frames_of_reference = {roi.frame_of_reference_uid, record.frame_of_reference_uid} - {None, ""}
-    if len(frames_of_reference) > 1 and record.slices[slice_index].sop_instance_uid not in referenced:
-        message = "refers to no instance of the CT and lies in another frame of reference"
+def _names_its_slice(contour: pydicom.Dataset, roi: _Roi, record: CtRecord, slice_index: int) -> bool:
+    """Tell whether a contour refers to the image that it lies on, or to none.
+
+    It may refer to another: plastimatch looks images up by z alone, which is another one where slices are oblique.
+    Positions mean the same only in the same frame of reference, so in another one it must refer to the image.
+    """
+    referenced = {str(item.ReferencedSOPInstanceUID) for item in contour.get("ContourImageSequence") or []}
+    named = record.slices[slice_index].sop_instance_uid in referenced
+    if len({roi.frame_of_reference_uid, record.frame_of_reference_uid} - {None, ""}) > 1 and not named:
+        message = "lies in another frame of reference, and refers to no image of the CT there"
         raise OffGridError(message)
+    return named or not referenced

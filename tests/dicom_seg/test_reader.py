@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +169,18 @@ def test_fractional_segments_count_from_one_half(axial: Example, axial_seg: Path
 
     path = _changed(axial_seg, tmp_path / "seg.dcm", fractional)
     np.testing.assert_array_equal(read_seg(path, axial.record), axial.labels)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_damage_anywhere_is_an_error_of_the_file_and_no_other(axial: Example, axial_seg: Path, tmp_path: Path) -> None:
+    whole, random = axial_seg.read_bytes(), np.random.default_rng(1)
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in random.integers(132, len(content), 6):
+            content[place] = random.integers(256)
+        (tmp_path / "seg.dcm").write_bytes(content)
+        with contextlib.suppress(UnusableSegmentationError):
+            read_expert(tmp_path / "seg.dcm", axial.record, {"heart": "Heart"})
 
 
 def test_expert_segments_by_label_united_and_overlapping(axial: Example, axial_seg: Path, tmp_path: Path) -> None:
