@@ -12,7 +12,7 @@ from ct_assets.cohort_table.source.clinical import ClinicalTableError
 from ct_assets.cohort_table.source.idc_metadata import UnknownCollectionError
 from ct_assets.cohort_table.source.judged import NoCtError
 from ct_assets.ct_nifti.record import UnfitSeriesError
-from ct_assets.ct_nifti.segmentation import UnusableSegmentationError
+from ct_assets.ct_nifti.structure import UnusableSegmentationError
 from ct_assets.dicom.written import NothingWrittenError
 from ct_assets.export.errors import ExportError, NoSuchSegmentationError
 from ct_assets.store.record import RecordError

@@ -8,11 +8,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from ct_assets.bpr_json.body_axis import body_axis
-from ct_assets.collection import EXPERT, ORGANS
+from ct_assets.collection import EXPERT, LUNGS, ORGANS
 from ct_assets.picture.planes import Orientation, Plane, plane_image
 from ct_assets.qc_report.comparison import Comparisons
 from ct_assets.qc_report.finding import Outcome, Rule, rule_outcomes
-from ct_assets.qc_report.inputs import LUNGS, SeriesInputs
+from ct_assets.qc_report.inputs import SeriesInputs
 from ct_assets.qc_report.outline import css, organ_colour, svg_path
 from ct_assets.qc_report.page_tables import axis_rows, feature_rows, metric_rows
 from ct_assets.qc_report.preview import focus, panels
