@@ -33,7 +33,7 @@ def cohort_report(scope: Scope) -> dg.AssetsDefinition:
                 "series": done,
                 "unreadable": ", ".join(str(table) for table in report.unreadable) or "none",
                 "rejected": len(report.rejected),
-                "report": dg.MetadataValue.path(str(store.cohort.report)),
+                "report": series_store.link(store.cohort.report),
                 "size_mb": round(store.cohort.report.stat().st_size / 1e6, 2),
             }
         )

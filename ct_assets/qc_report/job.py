@@ -13,7 +13,6 @@ from ct_assets.qc_report.reviewed import review_series
 from ct_assets.review.record import Opinion, ReviewError
 from ct_assets.review.section import when_text
 from ct_assets.review.verdict import Decision, Verdict
-from ct_assets.store.paths import SeriesFolder
 from resources.series_store import SeriesStore
 
 
@@ -64,7 +63,11 @@ def record_review(collections: Sequence[Collection]) -> dg.JobDefinition:
             raise dg.Failure(message, allow_retries=False) from error
         context.log.info("series %s: %s: %s", uid, verdict.scope, verdict.verdict)
         key = Scope(collection, shard_of(collection, uid)).key("qc_report")
-        context.log_event(dg.AssetObservation(key, partition=uid, metadata=_metadata(verdict, store.series(uid))))
+        context.log_event(
+            dg.AssetObservation(
+                key, partition=uid, metadata=_metadata(verdict, series_store.link(store.series(uid).qc_page))
+            )
+        )
 
     @dg.job(
         name="record_review",
@@ -77,12 +80,12 @@ def record_review(collections: Sequence[Collection]) -> dg.JobDefinition:
     return record_review
 
 
-def _metadata(verdict: Verdict, folder: SeriesFolder) -> dict[str, str | dg.MetadataValue]:
+def _metadata(verdict: Verdict, page: dg.MetadataValue) -> dict[str, str | dg.MetadataValue]:
     return {
         "verdict": str(verdict.verdict),
         "scope": verdict.scope,
         "reviewer": verdict.reviewer,
         "reviewed_at": when_text(verdict),
         "comment": verdict.comment or "none",
-        "page": dg.MetadataValue.path(str(folder.qc_page)),
+        "page": page,
     }
