@@ -62,8 +62,9 @@ def review_queue(store: CollectionFolder) -> ReviewQueue:
     failing = qc[qc["outcome"] == str(Outcome.FAIL)]
     reviews = collection_reviews(store)
     states = pd.Series(State.UNREVIEWED.value, index=failing.index, dtype=object)
-    for uid in (reviews.verdicts.keys() | reviews.damaged.keys()) & set(failing["SeriesInstanceUID"]):
-        mine = failing["SeriesInstanceUID"] == uid
+    rows_of = failing.groupby("SeriesInstanceUID").indices
+    for uid in (reviews.verdicts.keys() | reviews.damaged.keys()) & rows_of.keys():
+        mine = failing.index[rows_of[uid]]
         if uid in reviews.damaged:
             states[mine] = UNKNOWN
             continue
@@ -73,7 +74,7 @@ def review_queue(store: CollectionFolder) -> ReviewQueue:
             states[mine] = State.REOPENED.value
             problems.append(str(error))
         else:
-            states[mine] = np.array(finding_states(failing[mine], reviews.verdicts[uid], now), dtype=object)
+            states[mine] = np.array(finding_states(failing.loc[mine], reviews.verdicts[uid], now), dtype=object)
     waiting = states.isin([*_IN_QUEUE, UNKNOWN])
     return ReviewQueue(_ranked(failing[waiting], states[waiting], store), (*problems, *reviews.damaged.values()))
 

@@ -1,6 +1,6 @@
 """Rows of what a reviewer rejected: left out of the figures and fences of a cohort, and listed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,11 +8,11 @@ import pandas as pd
 import pyarrow as pa
 
 from ct_assets.organs import EXPERT
-from ct_assets.review.digests import read_judgeable
+from ct_assets.review.digests import Judgeable, read_judgeable
 from ct_assets.review.history import Reviews, collection_reviews
 from ct_assets.review.state import State, standing
 from ct_assets.review.verdict import Verdict
-from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.paths import CollectionFolder, SeriesFolder
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,10 @@ class RejectedRow:
 
 
 def without_rejected(
-    rows: pd.DataFrame, store: CollectionFolder, reviews: Reviews | None = None
+    rows: pd.DataFrame,
+    store: CollectionFolder,
+    reviews: Reviews | None = None,
+    judgeable: Callable[[SeriesFolder], Judgeable] = read_judgeable,
 ) -> tuple[pd.DataFrame, list[RejectedRow]]:
     """Leave out the rows of rejected series, models, and parts of what models found.
 
@@ -47,6 +50,8 @@ def without_rejected(
         Results of the collection.
     reviews : Reviews, optional
         Its verdicts; default: read.
+    judgeable : callable, optional
+        Gives what there is in a series now, such as one that remembers it from table to table.
 
     Returns
     -------
@@ -65,7 +70,7 @@ def without_rejected(
     left_out = pd.Series(data=False, index=rows.index)
     for uid, series in rows.loc[mine].groupby("SeriesInstanceUID", sort=True):
         patient = str(series["PatientID"].iloc[0]) if "PatientID" in series.columns else ""
-        for model, subject, verdict, why in _rejections(str(uid), series, part, store, found):
+        for model, subject, verdict, why in _rejections(store.series(str(uid)), series, part, found, judgeable):
             hit = pd.Series(data=True, index=series.index)
             if model:
                 hit &= series["model"] == model
@@ -80,15 +85,20 @@ def without_rejected(
 
 
 def _rejections(
-    uid: str, series: pd.DataFrame, part: str, store: CollectionFolder, reviews: Reviews
+    folder: SeriesFolder,
+    series: pd.DataFrame,
+    part: str,
+    reviews: Reviews,
+    judgeable: Callable[[SeriesFolder], Judgeable],
 ) -> Iterator[tuple[str, str, Verdict | None, str]]:
     """Yield model, subject, verdict and reason of what is left out of a series; what is whole is not named in parts."""
+    uid = folder.series_instance_uid
     if uid in reviews.damaged:
         yield "", "", None, reviews.damaged[uid]
         return
     verdicts = reviews.verdicts[uid]
     try:
-        now = read_judgeable(store.series(uid))
+        now = judgeable(folder)
     except (OSError, ValueError, pa.ArrowException) as error:
         yield "", "", None, f"it cannot be told whether what was reviewed is there still: {error}"
         return

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from dataclasses import dataclass
+from functools import cache, partial
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce
+from ct_assets.review.digests import read_judgeable
 from ct_assets.review.history import collection_reviews
 from ct_assets.store.atomic import write_text
 from ct_assets.store.paths import CollectionFolder
@@ -57,14 +59,14 @@ def make_report(collection: Collection, store: CollectionFolder) -> CohortReport
     features, unreadable_features = compact(
         SHAPE_FEATURES, [folder.shape_features for folder in series], "shape_features"
     )
-    reviews = collection_reviews(store)
-    found = distributions(without_rejected(measured, store, reviews)[0], without_rejected(features, store, reviews)[0])
+    left = partial(without_rejected, store=store, reviews=collection_reviews(store), judgeable=cache(read_judgeable))
+    found = distributions(left(measured)[0], left(features)[0])
     qc = judged(measured, LimitsInForce(collection.qc, found), collection.qc.largest_region)
     QC.write(qc, store.cohort.qc_table)
     SHAPE_FEATURES.write(features, store.cohort.shape_features)
     DISTRIBUTIONS.write(found, store.cohort.distributions)
     left_out = (*unreadable, *unreadable_features)
-    shown, rejected = without_rejected(qc, store, reviews)
+    shown, rejected = left(qc)
     page = cohort_page(
         collection,
         shown,

@@ -1,8 +1,8 @@
 """What can be judged in a series, by digests of its content: other content asks for another review."""
 
+import math
 from dataclasses import dataclass, field
-
-import pandas as pd
+from pathlib import Path
 
 from ct_assets.bpr_json.record import read_body_part_record
 from ct_assets.organ_seg.record import read_label_map_record
@@ -74,16 +74,17 @@ def read_judgeable(folder: SeriesFolder) -> Judgeable:
         return Judgeable(label_maps)
     record = read_body_part_record(folder.bpr_record)
     content = {
-        "landmarks": _content(LANDMARKS, LANDMARKS.read(folder.landmarks)),
-        "regions": _content(REGIONS, REGIONS.read(folder.regions)),
+        "landmarks": _rows(LANDMARKS, folder.landmarks),
+        "regions": _rows(REGIONS, folder.regions),
         "slice_scores": record.slice_scores,
         "slice_regions": record.slice_regions,
     }
     return Judgeable(label_maps, json_digest(content), record.provenance.name)
 
 
-def _content(table: Table, rows: pd.DataFrame) -> list[dict[str, object]]:
+def _rows(table: Table, path: Path) -> list[dict[str, object]]:
     """Return rows in their order as JSON has them: a value that is missing is null."""
-    columns = rows[list(table.columns)].astype(object)
-    records = columns.where(columns.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in record.items()} for record in records]
+    return [
+        {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+        for row in table.read_arrow(path).to_pylist()
+    ]

@@ -10,11 +10,13 @@ import pytest
 
 from ct_assets.cohort_report.queue import COLUMNS, UNKNOWN, ReviewQueue, open_findings, review_queue
 from ct_assets.cohort_report.rejected import RejectedRow, without_rejected
+from ct_assets.cohort_report.report import make_report
 from ct_assets.review.digests import Judgeable
 from ct_assets.review.record import Opinion, record_verdict
 from ct_assets.review.verdict import Decision
 from ct_assets.store.paths import CollectionFolder
-from ct_assets.store.tables import QC, SHAPE_FEATURES
+from ct_assets.store.tables import COHORT, DISTRIBUTIONS, QC, SELECTION_FLOW, SHAPE_FEATURES
+from tests.cohort_report.conftest import collection_of
 from tests.review.small_store import (
     BODY_MODEL,
     add_series,
@@ -231,3 +233,36 @@ def test_a_thousand_reviewed_series_take_seconds(store: CollectionFolder) -> Non
     began = time.perf_counter()
     assert len(without_rejected(qc, store)[1]) == 200
     assert time.perf_counter() - began < 8
+
+
+def test_the_report_of_a_cohort_leaves_out_what_is_rejected_and_its_table_does_not(store: CollectionFolder) -> None:
+    rows = [
+        {
+            **dict.fromkeys(COHORT.columns, None),
+            "PatientID": f"P{number}",
+            "StudyInstanceUID": "1.2.3",
+            "SeriesInstanceUID": uid(number),
+            "selected": True,
+            "decided": True,
+        }
+        for number in (1, 2, 3)
+    ]
+    COHORT.write(pd.DataFrame(rows, columns=list(COHORT.columns)), store.cohort.cohort)
+    SELECTION_FLOW.write(SELECTION_FLOW.empty(), store.cohort.selection_flow)
+    collection = collection_of("nlst")
+    assert make_report(collection, store).rejected == ()
+    key = ("sphericity", "heart", "2d")
+    assert counted(store)[key] == 3
+    say(store, "reject", 1, "2d", "heart")
+    say(store, "reject", 2)
+    report = make_report(collection, store)
+    assert [row.patient_id for row in report.rejected] == ["P1", "P2"]
+    assert counted(store)[key] == 1
+    assert counted(store)["sphericity", "heart", "3d_fullres"] == 2
+    assert set(QC.read(store.cohort.qc_table)["SeriesInstanceUID"]) == {uid(1), uid(2), uid(3)}
+    assert len(SHAPE_FEATURES.read(store.cohort.shape_features)) == len(features(store))
+
+
+def counted(store: CollectionFolder) -> dict[tuple[str, str, str], int]:
+    found = DISTRIBUTIONS.read(store.cohort.distributions)
+    return {(row.metric, row.subject, row.model): row.n for row in found.itertuples(index=False)}

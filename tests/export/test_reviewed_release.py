@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pyarrow.parquet as pq
 import pydicom
 import pytest
 from click.testing import CliRunner, Result
 
+from ct_assets import run
 from ct_assets.cli import main
 from ct_assets.collection import Collection
+from ct_assets.installation import resources
+from ct_assets.review.digests import read_judgeable
 from ct_assets.review.record import Opinion, record_verdict
 from ct_assets.review.verdict import Decision
 from ct_assets.settings import settings
@@ -182,6 +186,19 @@ def test_findings_that_nobody_has_judged_refuse_nothing_and_are_counted(
     shutil.rmtree(tmp_path / "out")
     say(store, series, "accept")
     assert released(export(tmp_path), series)["unreviewed_findings"] == 0
+
+
+def test_annotating_again_keeps_a_verdict(
+    chests: Collection, store: CollectionFolder, series: SeriesFolder, tmp_path: Path
+) -> None:
+    say(store, series, "reject")
+    before = read_judgeable(series)
+    made = series.label_map_record("3d_fullres").stat().st_mtime_ns
+    assert run.annotate(chests, instance=dg.DagsterInstance.ephemeral(), resources=resources(), again=True).complete
+    assert series.label_map_record("3d_fullres").stat().st_mtime_ns > made
+    assert read_judgeable(series) == before
+    assert _run("validate", "chests").exit_code == 0
+    assert list(export(tmp_path, code=3)["refused"]) == [series.series_instance_uid]
 
 
 def test_the_same_verdicts_give_the_same_files(store: CollectionFolder, series: SeriesFolder, tmp_path: Path) -> None:
