@@ -159,7 +159,7 @@ def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *,
     from resources.series_store import SeriesStore
 
     provided = resources()
-    provided["series_store"] = SeriesStore(root=settings().home, folders=folders)
+    provided["series_store"] = SeriesStore(root=settings().home, folders=folders, pages_url=settings().pages_url)
     with summary.progress(len(run.STAGES)) as on_stage:
         outcome = run.annotate(collection, instance=instance, resources=provided, on_stage=on_stage, again=again)
     summary.show(outcome, collection)

@@ -52,7 +52,7 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
                 metadata={
                     "outcome": str(outcome),
                     "failures": len(failing),
-                    "failing": _in_words(failing) or "none",
+                    "failing": _in_words(failing.assign(beyond=severity(failing))) or "none",
                     "values": value_table(rows, _VALUE_COLUMNS),
                     "page": series_store.link(folder.qc_page),
                 },
@@ -85,8 +85,8 @@ def value_table(rows: pd.DataFrame, columns: Sequence[str], most: int | None = N
 
 
 def _in_words(failing: pd.DataFrame) -> str:
-    """Say what failed and by how much."""
-    columns = failing[["subject", "model", "explanation"]]
+    """Say what failed and by how much, the worst first."""
+    columns = failing.sort_values("beyond", ascending=False, kind="stable")[["subject", "model", "explanation"]]
     return "; ".join(f"{subject} ({model}): {why}" for subject, model, why in columns.itertuples(index=False))
 
 
