@@ -15,6 +15,7 @@ from ct_assets.ct_nifti.record import UnfitSeriesError
 from ct_assets.ct_nifti.structure import UnusableSegmentationError
 from ct_assets.dicom.written import NothingWrittenError
 from ct_assets.export.errors import ExportError, NoSuchSegmentationError
+from ct_assets.review.record import ReviewError
 from ct_assets.store.record import RecordError
 from ct_assets.store.uid import InvalidUidError
 from ct_assets.yaml_model import CollectionError
@@ -43,6 +44,7 @@ _EXPECTED = (
     RecordError,
     OSError,  # ModelMissingError and SourceUnavailableError are among them
     RemoteError,
+    ReviewError,
     UnfitSeriesError,
     UnknownCollectionError,
     UnusableSegmentationError,
