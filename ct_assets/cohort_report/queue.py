@@ -13,17 +13,15 @@ from ct_assets.qc_report.finding import Outcome
 from ct_assets.qc_report.severity import severity
 from ct_assets.qc_report.wording import limits
 from ct_assets.review.digests import Judgeable, read_judgeable
+from ct_assets.review.findings import UNKNOWN, finding_states
 from ct_assets.review.history import collection_reviews
-from ct_assets.review.state import OPEN, State, standing
+from ct_assets.review.state import OPEN, State
 from ct_assets.review.verdict import Verdict
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import QC
 
 COLUMNS = ("series", "patient", "rule", "model", "subject", "value", "limits", "severity", "state", "page")
 """Columns of the queue. ``severity``: `ct_assets.qc_report.severity`; ``page``: path of the series page."""
-
-UNKNOWN = "unknown: damaged history"
-"""State of the findings of a series whose history of reviews cannot be read."""
 
 _IN_QUEUE = (*OPEN, State.NEEDS_CORRECTION)
 
@@ -77,25 +75,6 @@ def review_queue(store: CollectionFolder) -> ReviewQueue:
             states[mine] = np.array(finding_states(failing.loc[mine], reviews.verdicts[uid], now), dtype=object)
     waiting = states.isin([*_IN_QUEUE, UNKNOWN])
     return ReviewQueue(_ranked(failing[waiting], states[waiting], store), (*problems, *reviews.damaged.values()))
-
-
-def finding_states(rows: pd.DataFrame, verdicts: Iterable[Verdict], now: Judgeable) -> list[str]:
-    """Return the state of each finding of one series.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of `ct_assets.store.tables.QC`.
-    verdicts : iterable of Verdict
-        Verdicts on the series, oldest first.
-    now : Judgeable
-        What there is in the series now.
-    """
-    given = tuple(verdicts)
-    return [
-        standing(given, now, str(model) or None, str(subject) or None).state.value
-        for model, subject in rows[["model", "subject"]].itertuples(index=False)
-    ]
 
 
 def open_findings(qc_table: Path, verdicts: Iterable[Verdict], now: Judgeable) -> int | None:

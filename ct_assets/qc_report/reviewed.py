@@ -1,5 +1,6 @@
 """What becomes of a person's verdict: it is recorded, and whatever shows the state of the series follows."""
 
+from ct_assets.qc_report.review_section import refresh_page
 from ct_assets.review.record import Opinion, record_verdict
 from ct_assets.review.verdict import Verdict
 from ct_assets.store.paths import CollectionFolder
@@ -31,4 +32,6 @@ def review_series(store: CollectionFolder, collection: str, series_instance_uid:
     RecordError, ValueError, OSError
         If what is to be judged is damaged.
     """
-    return record_verdict(store, collection, series_instance_uid, opinion)
+    verdict = record_verdict(store, collection, series_instance_uid, opinion)
+    refresh_page(store, series_instance_uid)
+    return verdict
