@@ -15,7 +15,7 @@ from ct_assets.qc_report.limits import LimitsInForce
 from ct_assets.store.atomic import write_text
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.series_tables import UnreadableTable
-from ct_assets.store.tables import COHORT, DISTRIBUTIONS, QC, SELECTION_FLOW, SHAPE_FEATURES
+from ct_assets.store.tables import CHARACTERISTICS, COHORT, DISTRIBUTIONS, QC, SELECTION_FLOW, SHAPE_FEATURES
 
 _PACKAGES = ("ct-assets", "nnunet", "bpreg", "pyradiomics", "highdicom", "dcm2niix")
 
@@ -60,8 +60,10 @@ def make_report(collection: Collection, store: CollectionFolder) -> CohortReport
     page = cohort_page(
         collection,
         qc,
+        features=features,
         cohort=cohort,
         selection_flow=SELECTION_FLOW.read(store.cohort.selection_flow),
+        characteristics=CHARACTERISTICS.read(store.cohort.characteristics),
         unfit=unfit,
         unreadable=left_out,
         versions={name: importlib.metadata.version(name) for name in _PACKAGES},

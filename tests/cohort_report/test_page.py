@@ -73,7 +73,11 @@ def test_links_to_series_and_viewer(page: str, nsclc: Published) -> None:
 
 def test_plots_are_json(page: str) -> None:
     plots = json.loads(re.search(r'id="plots">(.*?)</script>', page, re.DOTALL).group(1))  # type: ignore[union-attr]
-    assert list(plots) == ["figure-5-heart_sphericity", "figure-6-organ_sphericity"]
+    assert list(plots["figures"]) == ["figure-5-heart_sphericity", "figure-6-organ_sphericity"]
+    assert plots["links"] == {
+        "viewer": "https://viewer.example.org/{study}?series={series}",
+        "page": "../series/{series}/qc.html",
+    }
 
 
 def test_selection_exclusions_and_problems(nsclc: Published) -> None:
