@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import click
 
+from ct_assets.cohort_report.from_table import TableError
 from ct_assets.cohort_table.index.header_index import EmptySourceError
 from ct_assets.cohort_table.manifest import ManifestError
 from ct_assets.cohort_table.source.clinical import ClinicalTableError
@@ -43,6 +44,7 @@ _EXPECTED = (
     RecordError,
     OSError,  # ModelMissingError and SourceUnavailableError are among them
     RemoteError,
+    TableError,
     UnfitSeriesError,
     UnknownCollectionError,
     UnusableSegmentationError,
