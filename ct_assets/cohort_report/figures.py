@@ -204,7 +204,7 @@ def _figure(
 ) -> CohortFigure:
     filled = [group for group in groups if len(group)]
     if any(limit is not None for group in filled for limit in group.limits):
-        caption = f"{caption} Dotted: limits; points beyond them have a red rim.".strip()
+        caption = f"{caption} Dotted: limits; points beyond them are red.".strip()
     return CohortFigure(
         f"figure-{number}-{identifier}", number, title, caption, y_title, unit, tuple(filled), summary(filled)
     )

@@ -115,6 +115,7 @@ def cohort_page(
             explorer=explorer,
             comparisons=compare_models(qc, models),
             fewest_pairs=FEWEST_PAIRS,
+            models=models,
             limits_in_force=in_force,
             notes=notes,
             reference=reference_citation() if notes else "",

@@ -1,5 +1,5 @@
 // Figures: the page ships values, boxes and limits; traces are built here, and a point knows its series by place.
-const INK = "#1c2329", LIMIT = "#9c1c10", GOLDEN_RATIO = 0.6180339887498949;
+const INK = "#1c2329", LIMIT = "#9c1c10", OUTSIDE = "#d01c1c", DENSE = 500, GOLDEN_RATIO = 0.6180339887498949;
 const options = {responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]]};
 const areas = [];
 
@@ -27,14 +27,17 @@ function points(group, rank, unit) {
   group.values.forEach((value, k) => {
     if (value !== null) { places.push(group.series[k]); values.push(value); }
   });
-  const outside = values.map(value => isOutside(value, group.limits));
+  const outside = values.map(value => isOutside(value, group.limits)), dense = values.length > DENSE;
   return {
     type: "scatter", mode: "markers", name: lines(group.name), customdata: places, y: values,
     // Multiples of the golden ratio spread any number of points evenly, the same every time.
     x: values.map((_, k) => rank - 0.42 + ((k * GOLDEN_RATIO) % 1) * 0.36),
     text: places.map(place => `<b>${escaped(page.series.patient[place])}</b><br>${escaped(page.series.series[place])}`),
     hovertemplate: `%{text}<br>%{y:,.5~r}${unit && " " + escaped(unit)}<extra></extra>`,
-    marker: {color: group.colour, size: 5, opacity: 0.65, line: {color: LIMIT, width: outside.map(Number)}},
+    marker: {
+      color: outside.map(beyond => beyond ? OUTSIDE : group.colour), line: {width: 0},
+      size: dense ? 4 : 5, opacity: outside.map(beyond => beyond ? 0.9 : dense ? 0.45 : 0.65),
+    },
   };
 }
 
@@ -65,7 +68,7 @@ function layout(groups, title) {
   return {
     template: "none", showlegend: false, hovermode: "closest", autosize: true, shapes: limits,
     font: {family: "system-ui, sans-serif", size: 13, color: INK},
-    margin: {l: 70, r: 16, t: 30, b: 24 + 17 * Math.max(...groups.map(group => 1 + group.name.split("\n").length))},
+    margin: {l: 70, r: 16, t: 18, b: 24 + 17 * Math.max(...groups.map(group => 1 + group.name.split("\n").length))},
     hoverlabel: {bgcolor: "#ffffff", bordercolor: "#8d99a3", font: {size: 11, color: INK}, align: "left"},
     xaxis: {
       tickvals: groups.map((_, rank) => rank), tickangle: 0,

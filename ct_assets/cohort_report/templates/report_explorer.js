@@ -16,6 +16,7 @@ function explorer(content) {
   part("One organ, all models", content.organs.map(organ => [`organ ${organ.name}`, `organ: ${organ.title}`]));
   part("One model, all organs", content.models.map(model => [`model ${model.name}`, `model: ${model.title}`]));
   if (content.features.some(entry => entry.name === "Sphericity")) feature.value = "Sphericity";
+  if (content.organs.some(organ => organ.name === "heart")) view.value = "organ heart";
   if (content.models.length === 1) view.value = `model ${content.models[0].name}`;
 
   function groups() {
