@@ -64,6 +64,10 @@ bench-bodypart: install ## Time body part regression beside bpreg's own inferenc
 bench-dicom: install ## Time and size our SEG and SR beside dcmqi's; one JSON line last
 	$(BIN)/python -m benchmarks.dicom
 
+.PHONY: bench-qc
+bench-qc: install debian-packages ## Time the mask metrics beside plastimatch's and the cohort report; one JSON line last
+	$(BIN)/python -m benchmarks.qc
+
 .PHONY: format
 format: install ## Format the code
 	$(BIN)/ruff check --fix .

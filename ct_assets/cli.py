@@ -86,17 +86,7 @@ def annotate(
     from ct_assets.demo.models import install_models
 
     out = out.expanduser().resolve()
-    collection = Collection.model_validate(
-        {
-            "name": "annotations",
-            "title": f"CT series below {dicom_dir.name}",
-            "demonstration": models == "demo",
-            "source": {"kind": "folder", "path": str(dicom_dir.expanduser().resolve())},
-            "selection": {"minimum_slices": minimum_slices},
-            "organ_segmentation": {"model": models, "configurations": tuple(dict.fromkeys(configurations)), "tta": tta},
-            "body_part_regression": {"model": _BODY_PART_MODEL[models]},
-        }
-    )
+    collection = folder_collection(dicom_dir, models, configurations, tta=tta, minimum_slices=minimum_slices)
     with clear_errors():
         if not dicom_dir.is_dir():
             message = f"{dicom_dir}: no such folder; give the folder that holds the DICOM files"
@@ -129,6 +119,37 @@ def demo(models_only: bool, again: bool) -> None:
 
         settings().state.mkdir(parents=True, exist_ok=True)
         _annotate(collection, dg.DagsterInstance.get(), {}, again=again)
+
+
+def folder_collection(
+    dicom_dir: Path, models: str, configurations: tuple[str, ...], *, tta: bool, minimum_slices: int = 20
+) -> Collection:
+    """Return the collection that `annotate` makes of a folder.
+
+    Parameters
+    ----------
+    dicom_dir : Path
+        Folder of DICOM files.
+    models : str
+        demo or segthor.
+    configurations : tuple of str
+        Configurations of nnU-Net; one given twice counts once.
+    tta : bool
+        Mirror at test time.
+    minimum_slices : int
+        Fewest slices of a fit series.
+    """
+    return Collection.model_validate(
+        {
+            "name": "annotations",
+            "title": f"CT series below {dicom_dir.name}",
+            "demonstration": models == "demo",
+            "source": {"kind": "folder", "path": str(dicom_dir.expanduser().resolve())},
+            "selection": {"minimum_slices": minimum_slices},
+            "organ_segmentation": {"model": models, "configurations": tuple(dict.fromkeys(configurations)), "tta": tta},
+            "body_part_regression": {"model": _BODY_PART_MODEL[models]},
+        }
+    )
 
 
 def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *, again: bool) -> None:

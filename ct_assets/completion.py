@@ -16,14 +16,18 @@ from ct_assets.store.record import Record, RecordError
 from resources.model_store import ModelStore
 
 _RECORDS = (CtRecord, LabelMapRecord, BodyPartRecord, ObjectsRecord)
-_NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence", "attribution", "report_validation"}
+_NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence", "attribution", "report_validation", "qc"}
 
 
 class Completion(Record):
-    """Content of complete.json: key of the inputs, outcomes of the checks, and what was made, with sizes in bytes."""
+    """Content of complete.json: key of the inputs, outcomes of the checks, and what was made, with sizes in bytes.
 
-    schema_version: Literal[1] = 1
+    ``limits`` is the key of what it was judged by.
+    """
+
+    schema_version: Literal[2] = 2
     key: str
+    limits: str
     checks: dict[str, str]
     files: dict[str, int]
     seconds: float
@@ -58,6 +62,17 @@ def completion_key(files: list[Path], collection: Collection, model_store: Model
     )
 
 
+def limits_key(collection: Collection) -> str:
+    """Return a digest of what a series is judged by, which changes nothing that was measured.
+
+    Parameters
+    ----------
+    collection : Collection
+        Its `qc`.
+    """
+    return json_digest(collection.qc.model_dump(mode="json"))
+
+
 def read_completion(folder: SeriesFolder, key: str) -> Completion | None:
     """Return how a series was finished, or None if it was not, or from other inputs.
 
@@ -84,4 +99,8 @@ def files_made(folder: SeriesFolder) -> dict[str, int]:
         The series.
     """
     files = (path for path in folder.path.rglob("*") if path.is_file() and path != folder.completion)
-    return {path.relative_to(folder.path).as_posix(): path.stat().st_size for path in sorted(files)}
+    return {
+        # A review changes the page, and the page says nothing that is not in the tables.
+        path.relative_to(folder.path).as_posix(): 0 if path == folder.qc_page else path.stat().st_size
+        for path in sorted(files)
+    }

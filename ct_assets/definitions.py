@@ -7,6 +7,7 @@ import dagster as dg
 from ct_assets.bpr_json.asset import bpr_json
 from ct_assets.bpr_json.checks import bpr_json_checks
 from ct_assets.cohort_report.asset import cohort_report
+from ct_assets.cohort_report.checks import cohort_report_checks
 from ct_assets.cohort_table.asset import cohort_table
 from ct_assets.cohort_table.checks import cohort_table_checks
 from ct_assets.collection import Collection, load_collections
@@ -42,6 +43,10 @@ SERIES_CHECKS = (
 """Factories of their checks."""
 
 
+COHORT_CHECKS = (cohort_table_checks, sr_validation_checks, cohort_report_checks)
+"""Factories of the checks of the whole collection."""
+
+
 def collection_definitions(collection: Collection) -> dg.Definitions:
     """Return the graph of one collection: assets, checks, sensor and schedule, without resources.
 
@@ -55,7 +60,7 @@ def collection_definitions(collection: Collection) -> dg.Definitions:
     parts = scopes(collection)
     assets = [cohort_table(parts[0]), sr_validation(parts[0]), cohort_report(parts[0])]
     assets += [factory(scope) for scope in parts for factory in SERIES_ASSETS]
-    checks = [*cohort_table_checks(parts[0]), *sr_validation_checks(parts[0])]
+    checks = [check for factory in COHORT_CHECKS for check in factory(parts[0])]
     checks += [check for scope in parts for factory in SERIES_CHECKS for check in factory(scope)]
     schedules = [missing_series_schedule(scope) for scope in parts]
     return dg.Definitions(

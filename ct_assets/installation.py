@@ -23,7 +23,7 @@ def resources() -> dict[str, dg.ConfigurableResource]:
             bigquery=BigQueryResource(project=settings().bigquery_project),
             maximum_gb=settings().bigquery_maximum_gb,
         ),
-        "series_store": SeriesStore(root=settings().home),
+        "series_store": SeriesStore(root=settings().home, pages_url=settings().pages_url),
         "model_store": ModelStore(root=f"{settings().home}/models"),
         "compute": Compute(kind=settings().compute, ray_address=settings().ray_address),
     }

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -10,7 +11,7 @@ import dagster as dg
 from ct_assets.cohort_table.index.header_index import unreadable_files
 from ct_assets.cohort_table.index.kept import read_index
 from ct_assets.collection import Collection
-from ct_assets.completion import Completion, completion_key, files_made, read_completion
+from ct_assets.completion import Completion, completion_key, files_made, limits_key, read_completion
 from ct_assets.ct_nifti.expert import expert_files
 from ct_assets.ct_nifti.fetch import FetchFailedError, fetch_needed
 from ct_assets.ct_nifti.record import read_ct_record
@@ -18,6 +19,7 @@ from ct_assets.ct_nifti.source import source_files
 from ct_assets.definitions import collection_definitions
 from ct_assets.outcome import CohortOutcome, SeriesOutcome
 from ct_assets.partitions import Scope, scopes, shard_of
+from ct_assets.run_job import OnStage, check_outcome, execute, failure, progress_logger, run_or_raise
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.tables import COHORT
 from resources.dicom_source import DicomSource
@@ -32,10 +34,8 @@ STAGES = ("ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "d
 COHORT_STAGES = ("cohort_table", "cohort_report")
 """Stages of the whole collection: before and after its series."""
 
-OnStage = Callable[[str, str], None]
-"""Called with a series (or an empty string) and the stage that begins."""
-
 _COHORT_JOB, _REPORT_JOB = "cohort_table_alone", "cohort_report_alone"
+_ANNOTATE, _JUDGE = "annotate", "judge"
 
 
 def annotate(
@@ -48,7 +48,8 @@ def annotate(
 ) -> CohortOutcome:
     """Annotate every fit series of a collection, one after the other; one bad series never stops the others.
 
-    A series that was finished from the same files, settings and models is not made again.
+    A series that was finished from the same files, settings and models is not made again; where only limits of the
+    rules have changed, it is judged again.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def annotate(
     assert isinstance(dicom_source, DicomSource)
     require_models(collection, model_store)
     definitions = _definitions(collection, resources, on_stage)
-    _run_or_raise(definitions, _COHORT_JOB, instance)
+    run_or_raise(definitions, _COHORT_JOB, instance)
     folder = store.collection(collection.name)
     cohort = COHORT.read(folder.cohort.cohort)
     outcomes = [_excluded(row) for row in cohort[~cohort["selected"]].to_dict("records")]
@@ -96,20 +97,28 @@ def annotate(
             outcomes.append(SeriesOutcome(uid, "failed", str(error), 0.0, series))
             continue
         finished = None if again else read_completion(series, key)
-        if finished:
+        if finished and finished.limits == limits_key(collection):
             outcomes.append(SeriesOutcome(uid, "annotated", None, 0.0, series, finished.checks, reused=True))
             continue
         series.completion.unlink(missing_ok=True)
-        outcome = _annotate_series(definitions, Scope(collection, shard_of(collection, uid)), uid, instance, series)
+        scope = Scope(collection, shard_of(collection, uid))
+        outcome = _run_series(definitions, _JUDGE if finished else _ANNOTATE, scope, uid, instance, series)
+        if finished:
+            outcome = replace(outcome, checks={**finished.checks, **outcome.checks}, reused=True)
         if outcome.status == "annotated":
-            done = Completion(key=key, checks=outcome.checks, files=files_made(series), seconds=outcome.seconds)
-            done.write(series.completion)
+            Completion(
+                key=key,
+                limits=limits_key(collection),
+                checks=outcome.checks,
+                files=files_made(series),
+                seconds=outcome.seconds,
+            ).write(series.completion)
         outcomes.append(outcome)
     report, report_problem = None, None
     if any(outcome.status == "annotated" for outcome in outcomes):
-        result = _execute(definitions, _REPORT_JOB, instance)
+        result = execute(definitions, _REPORT_JOB, instance)
         report = folder.cohort.report if result.success else None
-        report_problem = None if result.success else _failure(result)
+        report_problem = None if result.success else failure(result)
     return CohortOutcome(
         folder=folder,
         series=tuple(outcomes),
@@ -144,7 +153,7 @@ def select_cohort(
         What went wrong, as it was raised in the asset.
     """
     definitions = _definitions(collection, resources, lambda _uid, _stage: None)
-    result = _run_or_raise(definitions, _COHORT_JOB, instance)
+    result = run_or_raise(definitions, _COHORT_JOB, instance)
     (event,) = result.get_asset_materialization_events()
     return {name: value.value for name, value in event.materialization.metadata.items()}
 
@@ -165,8 +174,10 @@ def require_models(collection: Collection, model_store: ModelStore) -> None:
 def _definitions(
     collection: Collection, resources: dict[str, dg.ConfigurableResource], on_stage: OnStage
 ) -> dg.Definitions:
-    scope = scopes(collection)[0]
+    parts = scopes(collection)
+    scope = parts[0]
     jobs = [
+        *(dg.define_asset_job(_job(part, _JUDGE), selection=[part.key("qc_report")]) for part in parts),
         dg.define_asset_job(_COHORT_JOB, selection=[scope.cohort_key("cohort_table")]),
         dg.define_asset_job(_REPORT_JOB, selection=[scope.cohort_key("cohort_report")]),
     ]
@@ -176,90 +187,30 @@ def _definitions(
             jobs=jobs,
             resources=resources,
             executor=dg.in_process_executor,
-            loggers={"progress": _progress_logger(on_stage)},
+            loggers={"progress": progress_logger(on_stage, (*STAGES, *COHORT_STAGES))},
         ),
     )
 
 
-def _progress_logger(on_stage: OnStage) -> dg.LoggerDefinition:
-    """Return a Dagster logger that turns the start of a step into a call."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            meta: dict[str, Any] = getattr(record, "dagster_meta", {})
-            event = meta.get("dagster_event")
-            if event is not None and event.event_type_value == "STEP_START":
-                stage = str(event.step_key).rpartition("__")[2]
-                if stage in (*STAGES, *COHORT_STAGES):
-                    on_stage(meta.get("job_tags", {}).get("dagster/partition", ""), stage)
-
-    @dg.logger
-    def progress(_: dg.InitLoggerContext) -> logging.Logger:
-        # An unregistered logger, so that the handler goes with the run.
-        unregistered = logging.Logger("ct_assets.progress", logging.DEBUG)  # noqa: LOG001
-        unregistered.addHandler(Handler())
-        return unregistered
-
-    return progress
+def _job(scope: Scope, what: str) -> str:
+    return f"{scope.partitions.name}_{what}"
 
 
-def _execute(
-    definitions: dg.Definitions,
-    job: str,
-    instance: dg.DagsterInstance,
-    partition_key: str | None = None,
-    raise_on_error: bool = False,
-) -> dg.ExecuteInProcessResult:
-    return definitions.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        partition_key=partition_key,
-        raise_on_error=raise_on_error,
-        run_config={"loggers": {"progress": {}}},
-    )
-
-
-def _run_or_raise(definitions: dg.Definitions, job: str, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    """Run a job and raise what went wrong in it as it was raised there."""
-    try:
-        return _execute(definitions, job, instance, raise_on_error=True)
-    except dg.DagsterExecutionStepExecutionError as error:
-        raise error.user_exception from error
-
-
-def _annotate_series(
-    definitions: dg.Definitions, scope: Scope, uid: str, instance: dg.DagsterInstance, folder: SeriesFolder
+def _run_series(
+    definitions: dg.Definitions, what: str, scope: Scope, uid: str, instance: dg.DagsterInstance, folder: SeriesFolder
 ) -> SeriesOutcome:
     started = time.monotonic()
-    job = f"{scope.partitions.name}_annotate"
-    result = _execute(definitions, job, instance, partition_key=uid)
+    result = execute(definitions, _job(scope, what), instance, partition_key=uid)
     seconds = time.monotonic() - started
-    checks = {evaluation.check_name: _verdict(evaluation) for evaluation in result.get_asset_check_evaluations()}
+    checks = {evaluation.check_name: check_outcome(evaluation) for evaluation in result.get_asset_check_evaluations()}
     if result.success:
         return SeriesOutcome(uid, "annotated", None, seconds, folder, checks)
     if checks.get("fit") == "fail":
         reasons = read_ct_record(folder.ct_record, require_fit=False).reasons
         return SeriesOutcome(uid, "unfit", "; ".join(reasons), seconds, folder, checks)
-    reason = _failure(result)
+    reason = failure(result)
     logger.error("series %s failed: %s", uid, reason)
     return SeriesOutcome(uid, "failed", reason, seconds, folder, checks)
-
-
-def _verdict(evaluation: dg.AssetCheckEvaluation) -> str:
-    """Return pass or fail, or what the check itself calls its outcome, such as not measurable."""
-    outcome = evaluation.metadata.get("outcome")
-    return str(outcome.value) if outcome is not None else "pass" if evaluation.passed else "fail"
-
-
-def _failure(result: dg.ExecuteInProcessResult) -> str:
-    """Say in one line which stage failed and why."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            text = error.message.strip().splitlines()[0] if error else "unknown error"
-            return f"{str(event.step_key).rpartition('__')[2]}: {text}"
-    return "the run ended before its first stage"
 
 
 def _excluded(row: dict[Hashable, Any]) -> SeriesOutcome:

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
         default="auto", description="Device of the models; auto takes CUDA where there is one."
     )
 
+    pages_url: str | None = Field(
+        default=None, pattern=r"^https?://", description="Address that the root is served at, for links in the web UI."
+    )
     s3_endpoint: str | None = Field(default=None, description="Address of an S3 server; default: AWS.")
     gcs_endpoint: str | None = Field(default=None, description="Address of a GCS server; default: Google Cloud.")
     zenodo: str = Field(

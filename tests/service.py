@@ -36,7 +36,7 @@ class Service:
 @contextmanager
 def serve(home: Path, state: Path) -> Iterator[Service]:
     """Serve the project's own workspace on a store."""
-    port, ray_port = _free_port(), _free_port()
+    port, ray_port, pages_port = _free_port(), _free_port(), _free_port()
     environment = {
         **os.environ,
         "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -44,6 +44,7 @@ def serve(home: Path, state: Path) -> Iterator[Service]:
         "CT_ASSETS_HOME": str(home),
         "CT_ASSETS_STATE": str(state),
         "CT_ASSETS_RAY_PORT": str(ray_port),
+        "CT_ASSETS_PAGES_PORT": str(pages_port),
         "DAGSTER_DISABLE_TELEMETRY": "1",
     }
     with ExitStack() as stack:

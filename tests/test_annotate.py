@@ -7,15 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pydicom
 import pytest
 from click.testing import CliRunner, Result
 
-from ct_assets.cli import main
+from ct_assets import run
+from ct_assets.cli import folder_collection, main
+from ct_assets.installation import resources
 from ct_assets.provenance import DEMONSTRATION_NOTICE
+from ct_assets.qc_settings import QualityControl
 from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT, LANDMARKS, QC, REGIONS, SHAPE_FEATURES
+from resources.series_store import SeriesStore
 
 SERIES_FILES = [
     "bpr.json",
@@ -45,12 +50,16 @@ SERIES_FILES = [
 COHORT_FILES = [
     "characteristics.parquet",
     "cohort.parquet",
+    "distributions.parquet",
     "instances.parquet",
     "manifest.json",
     "qc.parquet",
     "report.html",
     "selection_flow.parquet",
+    "shape_features.parquet",
 ]
+
+REPORT_FILES = {"distributions.parquet", "qc.parquet", "report.html", "shape_features.parquet"}
 
 
 def _files(folder: Path) -> list[str]:
@@ -160,6 +169,32 @@ def test_an_interrupted_call_goes_on_where_it_stopped(chest, shared_data, model_
     assert series.seg("3d_fullres").read_bytes() == content, "same input, same output"
 
 
+def test_other_limits_judge_a_finished_series_again_and_measure_nothing_again(chest, shared_data, model_home):
+    _, folder = chest
+    [series] = folder.all_series()
+    plain = folder_collection(shared_data / "real/chest_ct_64/dicom", "demo", ("3d_fullres",), tta=False)
+    given = {
+        **resources(),
+        "series_store": SeriesStore(root=str(model_home), folders={"annotations": str(folder.path)}),
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        outcomes = []
+        for minimum in (1e9, 1.0):
+            made = series.seg("3d_fullres").stat().st_mtime_ns
+            collection = plain.model_copy(
+                update={"qc": QualityControl.model_validate({"voxels_minimum": {"heart": minimum}})}
+            )
+            [outcome] = run.annotate(collection, instance=instance, resources=given).series
+            assert (outcome.status, outcome.reused) == ("annotated", True)
+            assert series.seg("3d_fullres").stat().st_mtime_ns == made
+            qc = QC.read(series.qc_table)
+            [lower] = qc.loc[(qc["metric"] == "voxels") & (qc["subject"] == "heart"), "lower"]
+            assert lower == minimum
+            outcomes.append(outcome.checks)
+    assert (outcomes[0]["organ_missing"], outcomes[0]["seg_reads_back"]) == ("fail", "pass")
+    assert set(outcomes[0]) == set(outcomes[1])
+
+
 def test_a_file_that_cannot_be_read_makes_the_exit_code_non_zero(shared_data, tmp_path, model_home):
     folder = tmp_path / "cut"
     shutil.copytree(shared_data / "real/ibsi_lung_ct/dicom/image", folder, copy_function=shutil.copyfile)
@@ -176,7 +211,7 @@ def test_odd_geometry_is_listed_with_reasons_and_nothing_is_half_written(shared_
     assert result.exit_code == 1
     assert "Traceback" not in result.output
     assert "0 series annotated, 5 unfit, 0 failed" in result.output
-    assert _files(out) == sorted(f"cohort/{name}" for name in COHORT_FILES if name not in {"qc.parquet", "report.html"})
+    assert _files(out) == sorted(f"cohort/{name}" for name in COHORT_FILES if name not in REPORT_FILES)
     cohort = COHORT.read(CollectionFolder(out).cohort.cohort)
     assert cohort["reason"].notna().all()
     for reason in (

@@ -8,7 +8,7 @@ import pytest
 from ct_assets import completion
 from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.collection import Collection
-from ct_assets.completion import completion_key
+from ct_assets.completion import completion_key, limits_key
 from resources.model_store import ModelStore
 
 SETTINGS = {
@@ -36,9 +36,16 @@ def key(model_home, tmp_path):
 def test_what_decides_the_files_changes_the_key(key, tmp_path):
     other = tmp_path / "2.dcm"
     other.write_bytes(b"other pixels")
-    keys = {key(), key((other,)), key(compatibility="published"), key(qc={"dice_minimum": {"heart": 0.5}})}
-    assert len(keys) == 4
+    keys = {key(), key((other,)), key(compatibility="published")}
+    assert len(keys) == 3
     assert key(title="Renamed") == key()
+
+
+def test_limits_have_a_key_of_their_own(key):
+    changed = {"qc": {"dice_minimum": {"heart": 0.5}}}
+    assert key(**changed) == key()
+    plain, other = Collection.model_validate(SETTINGS), Collection.model_validate({**SETTINGS, **changed})
+    assert limits_key(plain) != limits_key(other)
 
 
 def test_files_of_an_older_schema_are_made_again(key, monkeypatch):

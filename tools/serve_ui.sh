@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Serve the web UI and the daemon on loopback, with the models resident in a local Ray cluster that ends with them.
+# Serve the web UI, the daemon and the pages of the results on loopback, with the models resident in a local Ray cluster;
+# all of it ends together.
 set -euo pipefail
 bin="$1" port="$2"
 PATH="$(cd "$bin" && pwd):$PATH"
@@ -10,7 +11,18 @@ ray_port="${CT_ASSETS_RAY_PORT:-6399}"
 ray start --head --block --node-ip-address=127.0.0.1 --port="$ray_port" \
   --include-dashboard=false --disable-usage-stats >"$CT_ASSETS_STATE/ray.log" 2>&1 &
 ray_pid=$!
-trap 'kill "$ray_pid" 2>/dev/null' EXIT
+
+home="${CT_ASSETS_HOME:-$PWD/data}" pages_port="${CT_ASSETS_PAGES_PORT:-$((port + 1))}"
+mkdir -p "$home"
+python -m http.server "$pages_port" --bind 127.0.0.1 --directory "$home" >"$CT_ASSETS_STATE/pages.log" 2>&1 &
+pages_pid=$!
+trap 'kill "$ray_pid" "$pages_pid" 2>/dev/null' EXIT
+sleep 0.5
+kill -0 "$pages_pid" 2>/dev/null || {
+  echo "no port for the pages of the results (CT_ASSETS_PAGES_PORT): $(tail -1 "$CT_ASSETS_STATE/pages.log")" >&2
+  exit 1
+}
+export CT_ASSETS_PAGES_URL="http://127.0.0.1:$pages_port"
 
 export CT_ASSETS_COMPUTE=ray CT_ASSETS_RAY_ADDRESS="127.0.0.1:$ray_port"
 echo "web UI: http://127.0.0.1:$port (stop with Ctrl-C); models: Ray on 127.0.0.1:$ray_port"

@@ -9,9 +9,10 @@ from ct_assets.picture.image import data_url
 from ct_assets.qc_report.cohort import read_distributions
 from ct_assets.qc_report.evaluate import evaluate
 from ct_assets.qc_report.finding import rule_outcomes
-from ct_assets.qc_report.inputs import files_of, load_inputs
+from ct_assets.qc_report.inputs import SeriesInputs, files_of, load_inputs
 from ct_assets.qc_report.page import series_page
 from ct_assets.qc_report.preview import thumbnail
+from ct_assets.qc_report.scale import has_series_checks
 from ct_assets.store.atomic import write_text
 from ct_assets.store.tables import QC
 from resources.dicom_source import DicomSource
@@ -46,14 +47,18 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
         cohort = read_distributions(store.cohort.distributions)
         qc = evaluate(inputs, cohort)
         QC.write(qc, folder.qc_table)
-        write_text(folder.qc_page, series_page(inputs, qc, files_of(folder)))
+        write_text(folder.qc_page, series_page(inputs, qc, files_of(folder), cohort))
         return dg.MaterializeResult(
             metadata={
                 **{str(rule): str(outcome) for rule, outcome in rule_outcomes(qc).items()},
-                "preview": dg.MetadataValue.md(f"![preview]({data_url(thumbnail(inputs))})"),
-                "page": dg.MetadataValue.path(str(folder.qc_page)),
+                **({"preview": _preview(inputs)} if has_series_checks(collection, scope.shard) else {}),
+                "page": series_store.link(folder.qc_page),
                 "notice": inputs.notice or "none",
             }
         )
 
     return qc_report
+
+
+def _preview(inputs: SeriesInputs) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md(f"![preview]({data_url(thumbnail(inputs))})")

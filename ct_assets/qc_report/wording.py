@@ -17,6 +17,19 @@ RULE_TITLES: dict[Rule, str] = {
 }
 """Name of each rule."""
 
+RULE_DESCRIPTIONS: dict[Rule, str] = {
+    Rule.DICE: "Dice against the expert is at least the collection's minimum.",
+    Rule.HAUSDORFF: "95 % Hausdorff distance to the expert (volumetric, as published) is at most the maximum.",
+    Rule.SPHERICITY: "Sphericity of every organ is in its range.",
+    Rule.VOLUME: "Volume of every organ is in its range.",
+    Rule.ORGAN_MISSING: "Every model found every organ.",
+    Rule.LUNG_EXTENT: "lung_start to lung_end is in the range of adult lungs; not measurable is no failure.",
+    Rule.LUNG_ENDS: "lung_start and lung_end are near the ends of the expert's lungs.",
+    Rule.REGIONS: "More slices show the region that the collection is of than any other.",
+    Rule.Z_SPACING: "The slice scores rise about as fast as the slice spacing makes expect.",
+}
+"""What passes each rule."""
+
 METRIC_TITLES: dict[str, str] = {
     "dice": "Dice",
     "hausdorff": "Hausdorff distance",

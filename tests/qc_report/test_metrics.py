@@ -107,6 +107,43 @@ def test_surface_reaches_the_edge_of_the_grid() -> None:
     assert hd95_surface(full, full, UNIT) == 0.0
 
 
+def test_farthest_voxel_may_lie_below_the_surface() -> None:
+    """The middle of a ball is farther from a hollow sphere around it than the ball's surface is."""
+    hollow = sphere(20) & ~sphere(18)
+    comparison = compare_masks(sphere(12), hollow, UNIT)
+    assert comparison is not None
+    # The hollow sphere begins just beyond 18 voxels from the middle; it ends 20 - 12 from the ball.
+    assert comparison.hausdorff == pytest.approx(18, abs=0.5)
+    assert comparison.hd95_surface == pytest.approx(8, abs=1)
+
+
+def test_a_hole_is_a_surface() -> None:
+    """Volumetric distances do not see how deep a mask lies in the other; surface distances do."""
+    whole = cube(5, 5, 5, size=21)
+    hole = whole.copy()
+    hole[15, 15, 15] = False
+    assert hausdorff_distance(hole, whole, SPACING) == min(SPACING)
+    assert hd95_volumetric(hole, whole, SPACING) == 0.0
+    assert hd95_surface(hole, whole, SPACING) == 0.0
+
+
+@pytest.mark.parametrize("corner", [0, 30])
+def test_masks_that_touch_the_border(corner: int) -> None:
+    first, second = cube(corner, corner, corner), cube(10, corner, corner)
+    comparison = compare_masks(first, second, SPACING)
+    assert comparison is not None
+    steps = abs(corner - 10)
+    assert comparison.hausdorff == pytest.approx(steps * SPACING[0])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("step", [1, -1])
+def test_memory_layout_changes_nothing(order: str, step: int) -> None:
+    first, second = cube(2, 2, 2), cube(4, 5, 3, size=7)
+    laid_out = [np.array(mask[::step], order=order)[::step] for mask in (first, second)]
+    assert compare_masks(*laid_out, SPACING) == compare_masks(first, second, SPACING)
+
+
 def test_place_in_the_grid_changes_nothing() -> None:
     first, second = cube(2, 2, 2), cube(4, 5, 3, size=7)
     shifted = [np.roll(mask, (20, 18, 21), axis=(0, 1, 2)) for mask in (first, second)]

@@ -1,0 +1,76 @@
+"""Checks of cohort_report: one per rule over all series, for a collection of any size; a failure asks for review."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from ct_assets.partitions import Scope
+from ct_assets.qc_report.checks import value_table
+from ct_assets.qc_report.finding import Outcome, Rule, worst
+from ct_assets.qc_report.scale import rules_of
+from ct_assets.qc_report.severity import severity
+from ct_assets.qc_report.wording import RULE_DESCRIPTIONS
+from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.tables import QC
+from resources.series_store import SeriesStore
+
+_SHOWN = 25
+_PAGES_SHOWN = 5
+_COLUMNS = ("series", "model", "subject", "value", "lower", "upper")
+
+
+def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a collection's cohort_report."""
+    key, name = scope.cohort_key("cohort_report"), scope.collection.name
+
+    @dg.multi_asset_check(
+        name=f"{'_'.join(key.path)}_checks",
+        specs=[
+            dg.AssetCheckSpec(str(rule), asset=key, description=f"All series: {RULE_DESCRIPTIONS[rule]}")
+            for rule in rules_of(scope.collection)
+        ],
+        can_subset=True,  # so that the UI can execute a check alone
+    )
+    def cohort_report_checks(
+        context: dg.AssetCheckExecutionContext, series_store: SeriesStore
+    ) -> Iterator[dg.AssetCheckResult]:
+        store = series_store.collection(name)
+        qc = QC.read(store.cohort.qc_table)
+        for rule in _asked_for(context, key):
+            rows = qc[qc["rule"] == str(rule)]
+            by_series = rows.groupby("SeriesInstanceUID")["outcome"].agg(worst)
+            counts = {outcome: int((by_series == outcome).sum()) for outcome in Outcome}
+            failing = rows[rows["outcome"] == str(Outcome.FAIL)]
+            judged = counts[Outcome.PASS] + counts[Outcome.FAIL]
+            yield dg.AssetCheckResult(
+                check_name=str(rule),
+                asset_key=key,
+                passed=not counts[Outcome.FAIL],
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={
+                    **{f"series: {outcome}": count for outcome, count in counts.items()},
+                    "passing share of judged": round(counts[Outcome.PASS] / judged, 4) if judged else "nothing judged",
+                    "worst": value_table(_shortened(failing), _COLUMNS, _SHOWN),
+                    **_pages(failing, store, series_store),
+                    "report": series_store.link(store.cohort.report),
+                },
+            )
+
+    return [cohort_report_checks]
+
+
+def _asked_for(context: dg.AssetCheckExecutionContext, key: dg.AssetKey) -> list[Rule]:
+    return [rule for rule in Rule if dg.AssetCheckKey(key, str(rule)) in context.selected_asset_check_keys]
+
+
+def _shortened(rows: pd.DataFrame) -> pd.DataFrame:
+    """Name series by the end of their UID, because the UI does not wrap tables; whole UIDs are in the list of pages."""
+    return rows.assign(series="\u2026" + rows["SeriesInstanceUID"].str[-12:])
+
+
+def _pages(failing: pd.DataFrame, store: CollectionFolder, series_store: SeriesStore) -> dict[str, dg.MetadataValue]:
+    """Link the pages of the worst series, one entry each, because the UI shows no link within a table."""
+    worst_first = failing.assign(beyond=severity(failing)).sort_values("beyond", ascending=False, kind="stable")
+    uids = worst_first["SeriesInstanceUID"].drop_duplicates().iloc[:_PAGES_SHOWN]
+    return {f"worst series {rank}": series_store.link(store.series(uid).qc_page) for rank, uid in enumerate(uids, 1)}
