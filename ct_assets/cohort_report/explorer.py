@@ -91,8 +91,9 @@ def feature_explorer(
     Explorer or None
         None where there is no value.
     """
-    rows = features.loc[features["value"].notna(), ["feature", "organ", "model", "value"]]
-    rows = rows.assign(place=index.places(features.loc[rows.index, "SeriesInstanceUID"]))
+    rows = features[features["value"].notna()]
+    places = index.places(rows["SeriesInstanceUID"])
+    rows = rows[["feature", "organ", "model", "value"]].assign(place=places)
     rows = rows[rows["place"] >= 0].drop_duplicates(["feature", "organ", "model", "place"]).sort_values("place")
     colours = model_colours(collection)
     measured = Measured(qc, index)

@@ -50,8 +50,9 @@ class Measured:
     """
 
     def __init__(self, qc: pd.DataFrame, index: SeriesIndex) -> None:
-        rows = qc.loc[qc["value"].notna(), ["metric", "subject", "model", "value", "lower", "upper"]]
-        rows = rows.assign(series=index.places(qc.loc[rows.index, "SeriesInstanceUID"]))
+        rows = qc[qc["value"].notna()]
+        places = index.places(rows["SeriesInstanceUID"])
+        rows = rows[["metric", "subject", "model", "value", "lower", "upper"]].assign(series=places)
         self._parts = {
             (str(metric), str(subject), str(model)): part
             for (metric, subject, model), part in rows.groupby(["metric", "subject", "model"], sort=True)
