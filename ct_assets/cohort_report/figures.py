@@ -122,15 +122,15 @@ def summary(groups: list[Group]) -> pd.DataFrame:
 
 
 def model_colours(collection: Collection) -> dict[str, str]:
-    """Return the models of a collection in the paper's order, each with its colour; last the expert's.
+    """Return the models of a collection in the paper's order; last the expert's. A model has one colour everywhere.
 
     Parameters
     ----------
     collection : Collection
         The collection.
     """
-    ordered = [model for model in get_args(Configuration) if model in collection.models]
-    return dict(zip([*ordered, EXPERT], DARK2, strict=False))
+    colours = dict(zip([*get_args(Configuration), EXPERT], DARK2, strict=False))
+    return {model: colour for model, colour in colours.items() if model in {*collection.models, EXPERT}}
 
 
 def organ_colours() -> dict[str, str]:

@@ -1,8 +1,11 @@
-// The table of series: sorted by a click on a head, filtered as one types.
+// The table of series: sorted by a click on a head, filtered as one types. Browsers are slow with thousands of rows,
+// so rows are shown as one scrolls to them.
 function sortableTable(table, filter, count) {
   if (!table) return;
   const body = table.tBodies[0], outcomes = ["fail", "not measurable", "not evaluated", "pass", ""];
   const compare = new Intl.Collator("en", {numeric: true}).compare;
+  const step = 150, frame = table.parentElement;
+  let limit = step;
   const texts = new Map([...body.rows].map(row => [row, row.textContent.toLowerCase()]));
 
   function key(cell) {
@@ -22,18 +25,32 @@ function sortableTable(table, filter, count) {
     const keyed = [...body.rows].map(row => [key(row.cells[head.cellIndex]), row]);
     const by = typeof keyed[0]?.[0] === "number" ? (a, b) => a - b : compare;
     body.append(...keyed.sort(([a], [b]) => sign * by(a, b)).map(([, row]) => row));
+    showFirst();
   }
 
   function show() {
     const wanted = filter.value.trim().toLowerCase();
-    let shown = 0;
-    for (const [row, text] of texts) {
-      row.hidden = !text.includes(wanted);
-      shown += !row.hidden;
+    let found = 0;
+    for (const row of body.rows) {
+      const fits = texts.get(row).includes(wanted);
+      found += fits;
+      row.hidden = !fits || found > limit;
     }
-    count.textContent = wanted ? `${shown.toLocaleString("en")} of ${texts.size.toLocaleString("en")} listed series` : "";
+    count.textContent = `${found.toLocaleString("en")} of ${texts.size.toLocaleString("en")} listed series`;
+  }
+
+  function showFirst() {
+    limit = step;
+    frame.scrollTop = 0;
+    show();
   }
 
   table.querySelectorAll("th button").forEach(button => button.addEventListener("click", () => sort(button.parentElement)));
-  filter.addEventListener("input", show);
+  filter.addEventListener("input", showFirst);
+  frame.addEventListener("scroll", () => {
+    if (frame.scrollTop + 2 * frame.clientHeight < frame.scrollHeight || limit >= texts.size) return;
+    limit += step;
+    show();
+  });
+  show();
 }
