@@ -14,6 +14,7 @@ from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
 from ct_assets.cli_export import export, export_nifti
 from ct_assets.cli_models import models
 from ct_assets.cli_query import query
+from ct_assets.cli_report import report
 from ct_assets.cli_review import review
 from ct_assets.cli_sign_off import sign_off
 from ct_assets.cli_validate import validate
@@ -173,6 +174,7 @@ main.add_command(export_nifti)
 main.add_command(fetch)
 main.add_command(models)
 main.add_command(query)
+main.add_command(report)
 main.add_command(review)
 main.add_command(sign_off)
 main.add_command(validate)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import click
 
+from ct_assets.cohort_report.from_table import TableError
 from ct_assets.cohort_table.index.header_index import EmptySourceError
 from ct_assets.cohort_table.manifest import ManifestError
 from ct_assets.cohort_table.source.clinical import ClinicalTableError
@@ -45,6 +46,7 @@ _EXPECTED = (
     OSError,  # ModelMissingError and SourceUnavailableError are among them
     RemoteError,
     ReviewError,
+    TableError,
     UnfitSeriesError,
     UnknownCollectionError,
     UnusableSegmentationError,

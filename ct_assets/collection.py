@@ -15,11 +15,14 @@ from ct_assets.organs import Organ as Organ
 from ct_assets.qc_settings import QualityControl
 from ct_assets.selection_settings import Selection, StrictSelection
 from ct_assets.settings import settings
-from ct_assets.source_settings import Source
+from ct_assets.source_settings import BigQuerySource, IdcSource, Source
 from ct_assets.store.digest import json_digest
 from ct_assets.yaml_model import CollectionError, StrictModel
 
 Compatibility = Literal["corrected", "published"]
+
+IDC_VIEWER = "https://viewer.imaging.datacommons.cancer.gov/viewer/{study}?seriesInstanceUID={series}"
+"""The OHIF viewer of the NCI Imaging Data Commons, which shows any series of its collections without an account."""
 
 DEMONSTRATION_MODEL = "demo"
 """Name of the demonstration models in the model store."""
@@ -120,7 +123,8 @@ class Collection(StrictModel):
     )
     shards: int = Field(default=1, ge=1, le=1024, description="Partition sets; above 1 a UID hash chooses one.")
     viewer_url: str | None = Field(
-        default=None, description="Viewer address with {study} and {series} to be filled in."
+        default_factory=lambda given: _viewer_of(given.get("source")),
+        description="Viewer address with {study} and {series} to be filled in; null: none.",
     )
     citation: str | None = Field(default=None, description="Where the images are from, best as the address of a DOI.")
     licence: str | None = Field(default=None, description="Licence of the images, and of a release of annotations.")
@@ -138,6 +142,11 @@ class Collection(StrictModel):
     def models(self) -> tuple[str, ...]:
         """Names of the label maps, one per configuration."""
         return self.organ_segmentation.configurations
+
+
+def _viewer_of(source: object) -> str | None:
+    """Return where the series of a source can be looked at without further settings."""
+    return IDC_VIEWER if isinstance(source, IdcSource | BigQuerySource) else None
 
 
 def selection_digest(collection: Collection) -> str:

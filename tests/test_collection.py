@@ -119,3 +119,19 @@ def test_an_unset_variable_in_a_path_is_named(tmp_path, monkeypatch):
     collection = load_collection(_write(tmp_path, VALID.replace("/somewhere", "'${NOWHERE}/dicom'")))
     with pytest.raises(CollectionError, match="NOWHERE is not set"):
         _ = collection.source.folder
+
+
+def test_series_of_the_imaging_data_commons_open_in_its_viewer(tmp_path):
+    idc = "{kind: idc, collection_id: nlst, mirror: /mirror}"
+    bigquery = idc.replace("kind: idc", "kind: bigquery")
+    for source in (idc, bigquery):
+        text = VALID.replace("{kind: folder, path: /somewhere}", source)
+        assert load_collection(_write(tmp_path, text)).viewer_url == (
+            "https://viewer.imaging.datacommons.cancer.gov/viewer/{study}?seriesInstanceUID={series}"
+        )
+        own = load_collection(_write(tmp_path, text + "viewer_url: https://mine.org/{series}\n"))
+        assert own.viewer_url == "https://mine.org/{series}"
+        assert load_collection(_write(tmp_path, text + "viewer_url: null\n")).viewer_url is None
+    assert load_collection(_write(tmp_path, VALID)).viewer_url is None
+    for name in ("nlst", "nsclc_radiomics"):
+        assert "imaging.datacommons" in str(load_collection(REPOSITORY / "collections" / f"{name}.yaml").viewer_url)

@@ -1,21 +1,22 @@
-"""Box plots with every point beside the box, as in the paper, with quartiles by numpy's definition."""
+"""Groups of values as box plots with every point beside the box, with quartiles by numpy's definition."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import plotly.graph_objects as go
 
 from ct_assets.qc_report.distribution import Distribution, distribution
 
-INK = "#1c2329"
-"""Colour of boxes and text."""
+POINTS_DRAWN = 3000
+"""Values of a group up to which every one is drawn as a point."""
 
-_POINTS_WIDTH = 0.36
-_GOLDEN_RATIO = 0.6180339887498949
+_FEWEST_OF_THE_REST = 500
+_DIGITS = 6
+
+Limit = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,21 @@ class BoxStatistics:
 
 @dataclass(frozen=True)
 class Group:
-    """One category of a figure: its rows of the QC table, the colour of its points, and limits of its rule."""
+    """One category of a figure: a value of each series, the colour of its points, and the limits of its rule.
+
+    ``series`` holds places in the `ct_assets.cohort_report.series_index.SeriesIndex` of the page, one for each of the
+    ``values``. Lines of the name are separated by line feeds.
+    """
 
     name: str
-    rows: pd.DataFrame
+    series: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
     colour: str
-    limits: tuple[float | None, float | None] = (None, None)
+    limits: Limit = (None, None)
+
+    def __len__(self) -> int:
+        """Return the number of values."""
+        return len(self.values)
 
 
 def box_statistics(values: npt.ArrayLike) -> BoxStatistics:
@@ -61,100 +71,78 @@ def box_statistics(values: npt.ArrayLike) -> BoxStatistics:
     return BoxStatistics(found, float(within.min()), float(within.max()))
 
 
-def box_figure(groups: Sequence[Group], y_title: str) -> dict[str, Any]:
-    """Draw groups side by side: points at the left of each place, the box at the right.
+def outliers(values: npt.NDArray[np.float64], of: Distribution) -> npt.NDArray[np.bool_]:
+    """Tell which values lie beyond Tukey's fences of a distribution.
 
     Parameters
     ----------
-    groups : sequence of Group
-        Groups with at least one row each, all rows with a value.
-    y_title : str
-        Title of the value axis, with its unit.
+    values : ndarray
+        Values.
+    of : Distribution
+        Distribution with the fences.
+    """
+    return np.asarray((values < of.lower_fence) | (values > of.upper_fence), dtype=bool)
+
+
+def drawn(group: Group) -> Group:
+    """Return a group with the points that a figure draws of it.
+
+    Parameters
+    ----------
+    group : Group
+        At least one value.
+
+    Returns
+    -------
+    Group
+        All up to `POINTS_DRAWN`; of more, every outlier and an evenly spaced sample of the rest.
+    """
+    if len(group) <= POINTS_DRAWN:
+        return group
+    outside = outliers(group.values, distribution(group.values))
+    rest = np.flatnonzero(~outside)
+    number = min(max(POINTS_DRAWN - int(outside.sum()), _FEWEST_OF_THE_REST), len(rest))
+    sample = rest[np.linspace(0, len(rest) - 1, number).round().astype(np.int64)]
+    kept = np.sort(np.concatenate([np.flatnonzero(outside), sample]))
+    return Group(group.name, group.series[kept], group.values[kept], group.colour, group.limits)
+
+
+def box_content(group: Group) -> dict[str, Any]:
+    """Return what a page needs to draw a group but its points: the browser computes nothing.
+
+    Parameters
+    ----------
+    group : Group
+        All its values, at least one.
 
     Returns
     -------
     dict
-        A plotly figure. ``customdata`` of a point: PatientID, SeriesInstanceUID, address of the series page.
+        ``name``, ``colour``, ``n``, ``box`` (whisker, quartile, median, quartile, whisker) and ``limits``.
     """
-    figure = go.Figure()
-    extremes: list[float] = []
-    for place, group in enumerate(groups):
-        values = group.rows["value"].to_numpy(dtype=float)
-        figure.add_trace(_points(place, group, values))
-        figure.add_trace(_box(place, group.name, box_statistics(values)))
-        limits = [limit for limit in group.limits if limit is not None]
-        extremes += [float(values.min()), float(values.max()), *limits]
-        for limit in limits:
-            figure.add_shape(
-                    type="line", x0=place - 0.45, x1=place + 0.45, y0=limit, y1=limit,
-                    line={"color": "#9c1c10", "width": 1.2, "dash": "dot"},
-                )  # fmt: skip
-    figure.update_layout(
-        template="none",
-        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
-        margin={"l": 64, "r": 16, "t": 36, "b": 64},
-        showlegend=False,
-        hovermode="closest",
-        hoverlabel={
-            "bgcolor": "#ffffff",
-            "bordercolor": "#8d99a3",
-            "font": {"size": 11, "color": INK},
-            "align": "left",
-        },
-        xaxis={
-            "tickvals": list(range(len(groups))),
-            "ticktext": [f"{group.name}<br>n = {len(group.rows):,}" for group in groups],
-            "range": [-0.6, len(groups) - 0.4],
-            "zeroline": False,
-            "showgrid": False,
-            "fixedrange": True,
-        },
-        yaxis={"title": {"text": y_title}, "range": _padded(extremes), "zeroline": False, "gridcolor": "#e6eaed"},
-    )
-    content: dict[str, Any] = figure.to_plotly_json()
-    return content
+    box = box_statistics(group.values)
+    return {
+        "name": group.name,
+        "colour": group.colour,
+        "n": len(group),
+        "box": numbers([box.lower_whisker, box.of.q1, box.of.median, box.of.q3, box.upper_whisker]),
+        "limits": numbers(math.nan if limit is None else limit for limit in group.limits),
+    }
 
 
-def series_address(series_instance_uid: str) -> str:
-    """Return the address of a series page, seen from the cohort page."""
-    return f"../series/{series_instance_uid}/qc.html"
+def numbers(values: Iterable[float], digits: int = _DIGITS) -> list[float | None]:
+    """Return values as short JSON numbers.
+
+    Parameters
+    ----------
+    values : iterable of float
+        Values; NaN becomes None.
+    digits : int, default 6
+        Significant digits to keep.
+    """
+    return [None if math.isnan(value) else _short(value, digits) for value in values]
 
 
-def _padded(extremes: Sequence[float]) -> list[float]:
-    low, high = min(extremes, default=0.0), max(extremes, default=1.0)
-    margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-    return [low - margin, high + margin]
-
-
-def _points(place: int, group: Group, values: npt.NDArray[np.float64]) -> go.Scatter:
-    # Multiples of the golden ratio spread any number of points evenly, the same in every run.
-    jitter = (np.arange(len(values)) * _GOLDEN_RATIO) % 1.0 * _POINTS_WIDTH
-    rows = group.rows
-    return go.Scatter(
-        x=np.round(place - 0.42 + jitter, 4).tolist(),
-        y=values.tolist(),
-        mode="markers",
-        name=group.name,
-        marker={"color": group.colour, "size": 5, "opacity": 0.65},
-        customdata=[
-            [patient, series, series_address(series)]
-            for patient, series in zip(rows["PatientID"], rows["SeriesInstanceUID"], strict=True)
-        ],
-        hovertemplate="<b>%{customdata[0]}</b>: %{y:.4~g}<br>%{customdata[1]}<extra></extra>",
-    )
-
-
-def _box(place: int, name: str, statistics: BoxStatistics) -> go.Box:
-    return go.Box(
-        x=[place + 0.2],
-        q1=[statistics.of.q1],
-        median=[statistics.of.median],
-        q3=[statistics.of.q3],
-        lowerfence=[statistics.lower_whisker],
-        upperfence=[statistics.upper_whisker],
-        width=0.3,
-        name=name,
-        line={"color": INK, "width": 1.3},
-        fillcolor="rgba(28, 35, 41, 0.08)",
-        hoverinfo="y",
-    )
+def _short(value: float, digits: int) -> float:
+    rounded = float(f"{value:.{digits}g}")
+    return int(rounded) if rounded.is_integer() else rounded

@@ -1,23 +1,32 @@
 """The page of a collection: one self-contained HTML file that works offline, with the paper's figures interactive."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ct_assets.cohort_report.figures import paper_figures
+from ct_assets.cohort_report.box import POINTS_DRAWN
+from ct_assets.cohort_report.explorer import feature_explorer
+from ct_assets.cohort_report.figures import model_colours, paper_figures
+from ct_assets.cohort_report.limits_table import limit_rows
+from ct_assets.cohort_report.models_compared import FEWEST_PAIRS, compare_models
+from ct_assets.cohort_report.plots import plots, script_json
+from ct_assets.cohort_report.rejected import RejectedRow
+from ct_assets.cohort_report.series_index import SeriesIndex
 from ct_assets.cohort_report.series_table import SeriesRow, excluded_rows, series_rows
-from ct_assets.collection import Collection
+from ct_assets.collection import EXPERT, Collection
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from ct_assets.qc_report.finding import Outcome, Rule
-from ct_assets.qc_report.templating import environment
+from ct_assets.qc_report.reference import reference_citation
+from ct_assets.qc_report.templating import environment, viewer_link
 from ct_assets.qc_report.wording import RULE_TITLES
 from ct_assets.store.series_tables import UnreadableTable
-from ct_assets.store.tables import COHORT, SELECTION_FLOW
+from ct_assets.store.tables import CHARACTERISTICS, COHORT, SELECTION_FLOW, SHAPE_FEATURES
+
+SERIES_SHOWN = 2000
+"""Series in the table of the page, the worst first."""
 
 _EXCLUDED_SHOWN = 1000
 
@@ -26,11 +35,15 @@ def cohort_page(
     collection: Collection,
     qc: pd.DataFrame,
     *,
+    features: pd.DataFrame | None = None,
     cohort: pd.DataFrame | None = None,
     selection_flow: pd.DataFrame | None = None,
+    characteristics: pd.DataFrame | None = None,
     unfit: Mapping[str, str] | None = None,
     unreadable: Sequence[UnreadableTable] = (),
+    rejected: Sequence[RejectedRow] = (),
     versions: Mapping[str, str] | None = None,
+    made_from: str = "",
 ) -> str:
     """Render the page of a collection.
 
@@ -40,16 +53,24 @@ def cohort_page(
         The collection.
     qc : DataFrame
         QC rows of its series (`ct_assets.store.tables.QC`).
+    features : DataFrame, optional
+        Shape features of its series (`SHAPE_FEATURES`).
     cohort : DataFrame, optional
         Cohort table (`COHORT`).
     selection_flow : DataFrame, optional
         Selection flow (`SELECTION_FLOW`).
+    characteristics : DataFrame, optional
+        What there was before and after the selection (`CHARACTERISTICS`).
     unfit : mapping of str to str, optional
         SeriesInstanceUID -> reason of series that ct_nifti found unfit.
     unreadable : sequence of UnreadableTable
-        QC tables that were left out.
+        Tables that were left out.
+    rejected : sequence of RejectedRow
+        What reviewers rejected.
     versions : mapping of str to str, optional
         Package -> version, shown at the end.
+    made_from : str, optional
+        Where the values are from, if not from the series of the collection's store: then there are no series pages.
 
     Returns
     -------
@@ -58,26 +79,50 @@ def cohort_page(
     """
     cohort = COHORT.empty() if cohort is None else cohort
     flow = SELECTION_FLOW.empty() if selection_flow is None else selection_flow
+    features = SHAPE_FEATURES.empty() if features is None else features
     unfit = unfit or {}
-    rows = series_rows(qc, cohort, unfit, collection)
-    figures = paper_figures(qc, collection)
+    index = SeriesIndex(qc, cohort[cohort["selected"].astype(bool)])
+    rejected_series = {row.series_instance_uid for row in rejected if not row.model and not row.subject}
+    rows = series_rows(qc, cohort, unfit, collection, rejected_series)
+    figures = paper_figures(qc, collection, index)
+    explorer = feature_explorer(features, qc, collection, index)
+    models = [model for model in model_colours(collection) if model != EXPERT]
+    in_force, notes = limit_rows(qc, models)
     excluded = excluded_rows(cohort, unfit)
+    viewer = collection.viewer_url if viewer_link(collection.viewer_url, "", "") is not None else None
+    content = plots(figures, explorer, index, viewer=viewer, series_pages=not made_from)
     return (
         environment("ct_assets.cohort_report")
         .get_template("report.html.j2")
         .render(
             collection=collection,
             notice=DEMONSTRATION_NOTICE if collection.demonstration else None,
-            counts=_counts(rows, cohort, unfit),
+            counts=_counts(rows, cohort, unfit, rejected_series),
             flow=_flow(flow),
+            characteristics=_characteristics(characteristics),
             excluded=excluded[:_EXCLUDED_SHOWN],
             more_excluded=max(len(excluded) - _EXCLUDED_SHOWN, 0),
             unreadable=unreadable,
+            rejected=rejected,
             rules=[(rule, RULE_TITLES[rule]) for rule in Rule if (qc["rule"] == rule).any()],
             tally=_tally(rows),
-            rows=rows,
+            rows=rows[:SERIES_SHOWN],
+            series=len(rows),
             figures=figures,
-            plots=_script_json({figure.identifier: figure.plot for figure in figures if figure.plot}),
+            points_drawn=POINTS_DRAWN,
+            sampled={
+                figure.identifier: any(len(group) > POINTS_DRAWN for group in figure.groups) for figure in figures
+            },
+            explorer=explorer,
+            comparisons=compare_models(qc, models),
+            fewest_pairs=FEWEST_PAIRS,
+            models=models,
+            limits_in_force=in_force,
+            notes=notes,
+            reference=reference_citation() if notes else "",
+            viewer=viewer,
+            made_from=made_from,
+            plots=script_json(content),
             # Trusted: the script of an installed package.
             plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),  # noqa: S704
             versions=versions or {},
@@ -85,7 +130,9 @@ def cohort_page(
     )
 
 
-def _counts(rows: Sequence[SeriesRow], cohort: pd.DataFrame, unfit: Mapping[str, str]) -> list[tuple[str, int]]:
+def _counts(
+    rows: Sequence[SeriesRow], cohort: pd.DataFrame, unfit: Mapping[str, str], rejected: set[str]
+) -> list[tuple[str, int]]:
     judged = [row for row in rows if not row.state]
     counts = [
         ("patients", len({row.patient_id for row in rows})),
@@ -95,7 +142,8 @@ def _counts(rows: Sequence[SeriesRow], cohort: pd.DataFrame, unfit: Mapping[str,
         ("with a failing rule", sum(row.overall is Outcome.FAIL for row in rows)),
     ]
     excluded = int((~cohort["selected"].astype(bool)).sum()) + len(unfit)
-    return [*counts, ("excluded", excluded)] if excluded else counts
+    further = [("excluded", excluded), ("rejected by review", len(rejected))]
+    return [*counts, *(entry for entry in further if entry[1])]
 
 
 def _flow(flow: pd.DataFrame) -> list[dict[str, Any]]:
@@ -117,6 +165,12 @@ def _flow(flow: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def _characteristics(table: pd.DataFrame | None) -> list[tuple[str, int, int]]:
+    rows = CHARACTERISTICS.empty() if table is None else table
+    columns = ["characteristic", "before", "after"]
+    return [(str(name), int(before), int(after)) for name, before, after in rows[columns].itertuples(index=False)]
+
+
 def _tally(rows: Sequence[SeriesRow]) -> dict[Rule, dict[Outcome, int]]:
     """Count series per rule and outcome."""
     return {
@@ -124,16 +178,3 @@ def _tally(rows: Sequence[SeriesRow]) -> dict[Rule, dict[Outcome, int]]:
         for rule in Rule
         if any(rule in row.outcomes for row in rows)
     }
-
-
-def _script_json(plots: Mapping[str, dict[str, Any]]) -> Markup:
-    """JSON that may stand in a script element: nothing in it can end the element."""
-    text = json.dumps(plots, default=_plain, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    message = f"{type(value).__name__} cannot be in a figure"
-    raise TypeError(message)

@@ -19,7 +19,7 @@ from ct_assets.review.history import collection_reviews
 from ct_assets.store.atomic import write_text
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.series_tables import UnreadableTable
-from ct_assets.store.tables import COHORT, DISTRIBUTIONS, QC, SELECTION_FLOW, SHAPE_FEATURES
+from ct_assets.store.tables import CHARACTERISTICS, COHORT, DISTRIBUTIONS, QC, SELECTION_FLOW, SHAPE_FEATURES
 
 _PACKAGES = ("ct-assets", "nnunet", "bpreg", "pyradiomics", "highdicom", "dcm2niix")
 
@@ -59,21 +59,25 @@ def make_report(collection: Collection, store: CollectionFolder) -> CohortReport
     features, unreadable_features = compact(
         SHAPE_FEATURES, [folder.shape_features for folder in series], "shape_features"
     )
-    left = partial(without_rejected, store=store, reviews=collection_reviews(store), judgeable=cache(read_judgeable))
-    found = distributions(left(measured)[0], left(features)[0])
+    left_in = partial(without_rejected, store=store, reviews=collection_reviews(store), judgeable=cache(read_judgeable))
+    features_shown, _ = left_in(features)
+    found = distributions(left_in(measured)[0], features_shown)
     qc = judged(measured, LimitsInForce(collection.qc, found), collection.qc.largest_region)
     QC.write(qc, store.cohort.qc_table)
     SHAPE_FEATURES.write(features, store.cohort.shape_features)
     DISTRIBUTIONS.write(found, store.cohort.distributions)
     left_out = (*unreadable, *unreadable_features)
-    shown, rejected = left(qc)
+    shown, rejected = left_in(qc)
     page = cohort_page(
         collection,
         shown,
+        features=features_shown,
         cohort=cohort,
         selection_flow=SELECTION_FLOW.read(store.cohort.selection_flow),
+        characteristics=CHARACTERISTICS.read(store.cohort.characteristics),
         unfit=unfit,
         unreadable=left_out,
+        rejected=rejected,
         versions={name: importlib.metadata.version(name) for name in _PACKAGES},
     )
     write_text(store.cohort.report, page)

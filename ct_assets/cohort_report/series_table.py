@@ -1,22 +1,31 @@
-"""The table of all series: what each rule says about each, failing first."""
+"""The table of all series: what each rule says about each, those furthest outside their limits first."""
 
+from collections.abc import Collection as AnyOf
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from ct_assets.collection import Collection
-from ct_assets.qc_report.finding import Outcome, Rule, worst
+from ct_assets.organs import Configuration
+from ct_assets.qc_report.finding import Outcome, Rule
+from ct_assets.qc_report.severity import severity
 from ct_assets.qc_report.templating import viewer_link
 from ct_assets.qc_report.wording import RULE_TITLES, limits, number
 
-_URGENCY = [Outcome.FAIL, Outcome.NOT_MEASURABLE, Outcome.PASS, Outcome.NOT_EVALUATED]
+_WORST_FIRST = [Outcome.FAIL, Outcome.NOT_MEASURABLE, Outcome.PASS, Outcome.NOT_EVALUATED]
+"""As `ct_assets.qc_report.finding.worst` ranks them."""
+
+_KEYS = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
 
 
 @dataclass(frozen=True)
 class SeriesRow:
-    """One series: the outcome of each rule, what failed in words, and where to look at it."""
+    """One series: the outcome of each rule, what failed in words and how far outside it is, and where to look at it.
+
+    ``outside`` is the largest `ct_assets.qc_report.severity.severity` of its values.
+    """
 
     patient_id: str
     study_instance_uid: str
@@ -24,6 +33,7 @@ class SeriesRow:
     outcomes: dict[Rule, Outcome]
     overall: Outcome | None
     failures: int
+    outside: float
     explanation: str
     state: str
     viewer: str | None
@@ -40,9 +50,13 @@ class ExcludedRow:
 
 
 def series_rows(
-    qc: pd.DataFrame, cohort: pd.DataFrame, unfit: Mapping[str, str], collection: Collection
+    qc: pd.DataFrame,
+    cohort: pd.DataFrame,
+    unfit: Mapping[str, str],
+    collection: Collection,
+    rejected: AnyOf[str] = (),
 ) -> list[SeriesRow]:
-    """Return a row per selected or judged series, the most failures first.
+    """Return a row per selected or judged series, the worst first.
 
     Parameters
     ----------
@@ -54,22 +68,41 @@ def series_rows(
         SeriesInstanceUID -> reason of series that turned out unfit after selection.
     collection : Collection
         The collection, for the viewer.
+    rejected : collection of str
+        Series that reviewers rejected as a whole.
 
     Returns
     -------
     list of SeriesRow
-        Sorted by outcome, number of failures, patient and UID.
+        Sorted by outcome, how far outside, number of failures, patient and UID.
     """
     selected = cohort[cohort["selected"].astype(bool)]
-    keys = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
-    series = pd.concat([qc[keys], selected[keys]]).drop_duplicates("SeriesInstanceUID")
-    series = series[~series["SeriesInstanceUID"].isin(set(unfit) - set(qc["SeriesInstanceUID"]))]
-    judged = dict(iter(qc[qc["rule"] != ""].groupby("SeriesInstanceUID")))
+    series = pd.concat([qc[_KEYS], selected[_KEYS]]).drop_duplicates("SeriesInstanceUID")
     done = set(qc["SeriesInstanceUID"])
-    rows = [
-        _row(patient, study, uid, judged.get(uid), collection, done=uid in done)
-        for patient, study, uid in series.to_numpy().tolist()
-    ]
+    series = series[~series["SeriesInstanceUID"].isin({*unfit, *rejected} - done)]
+    failed = qc[qc["outcome"] == Outcome.FAIL]
+    failed = failed.assign(outside=severity(failed))
+    explanations = _explanations(failed)
+    furthest = failed.groupby("SeriesInstanceUID")["outside"].max().to_dict()
+    failures = failed["SeriesInstanceUID"].value_counts().to_dict()
+    outcomes = _outcomes(qc)
+    rows = []
+    for patient, study, uid in series.itertuples(index=False):
+        found = outcomes.get(uid, {})
+        rows.append(
+            SeriesRow(
+                patient_id=str(patient),
+                study_instance_uid=str(study),
+                series_instance_uid=str(uid),
+                outcomes=found,
+                overall=min(found.values(), key=_WORST_FIRST.index) if found else None,
+                failures=failures.get(uid, 0),
+                outside=furthest.get(uid, 0.0),
+                explanation=explanations.get(str(uid), ""),
+                state="" if uid in done else "no QC yet",
+                viewer=viewer_link(collection.viewer_url, str(study), str(uid)),
+            )
+        )
     return sorted(rows, key=_urgency)
 
 
@@ -99,37 +132,48 @@ def excluded_rows(cohort: pd.DataFrame, unfit: Mapping[str, str]) -> list[Exclud
     return sorted(rows, key=lambda row: (row.patient_id, row.series_instance_uid))
 
 
-def _row(
-    patient: str, study: str, uid: str, judged: pd.DataFrame | None, collection: Collection, *, done: bool
-) -> SeriesRow:
-    rows = [] if judged is None else judged.to_dict("records")
-    failed = [row for row in rows if row["outcome"] == Outcome.FAIL]
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(row["rule"], []).append(row["outcome"])
-    outcomes = {rule: worst(found[rule]) for rule in Rule if rule in found}
-    return SeriesRow(
-        patient_id=patient,
-        study_instance_uid=study,
-        series_instance_uid=uid,
-        outcomes=outcomes,
-        overall=worst(outcomes.values()) if outcomes else None,
-        failures=len(failed),
-        explanation=_explanation(failed),
-        state="" if done else "no QC yet",
-        viewer=viewer_link(collection.viewer_url, study, uid),
-    )
+def _outcomes(qc: pd.DataFrame) -> dict[str, dict[Rule, Outcome]]:
+    """Return the worst outcome of each rule of each series."""
+    judged = qc[(qc["rule"] != "") & (qc["outcome"] != "")]
+    ranks = judged["outcome"].map({str(outcome): rank for rank, outcome in enumerate(_WORST_FIRST)})
+    if ranks.isna().any():
+        message = f"no outcome: {judged.loc[ranks.isna(), 'outcome'].iloc[0]!r}"
+        raise ValueError(message)
+    found: dict[str, dict[Rule, Outcome]] = {}
+    for rule in Rule:
+        of_rule = judged["rule"] == rule
+        worst = ranks[of_rule].groupby(judged.loc[of_rule, "SeriesInstanceUID"]).min()
+        for uid, rank in worst.items():
+            found.setdefault(str(uid), {})[rule] = _WORST_FIRST[int(rank)]
+    return found
+
+
+def _explanations(failed: pd.DataFrame) -> dict[str, str]:
+    """Say of each series what failed and by how much, the furthest outside first."""
+    found: dict[str, list[dict[Hashable, Any]]] = {}
+    for row in failed.sort_values("outside", ascending=False, kind="stable").to_dict("records"):
+        found.setdefault(str(row["SeriesInstanceUID"]), []).append(row)
+    return {uid: _explanation(rows) for uid, rows in found.items()}
 
 
 def _explanation(failed: list[dict[Hashable, Any]]) -> str:
-    """Say what failed and by how much, the models of an organ together."""
-    values: dict[str, list[str]] = {}
+    """Write what failed, the models of an organ together, and limits once where they are the same."""
+    values: dict[str, dict[str, list[str]]] = {}
     for row in failed:
-        subject = f"{RULE_TITLES[Rule(row['rule'])]}, {row['subject']}: {{}} ({limits(row['lower'], row['upper'])})"
-        values.setdefault(subject, []).append(number(row["value"], row["unit"]))
-    return "; ".join(subject.format(", ".join(found)) for subject, found in values.items())
+        subject = f"{RULE_TITLES[Rule(row['rule'])]}, {row['subject']}"
+        allowed = limits(row["lower"], row["upper"])
+        values.setdefault(subject, {}).setdefault(allowed, []).append(_value(row))
+    return "; ".join(
+        f"{subject}: " + ", ".join(f"{', '.join(found)} ({allowed})" for allowed, found in by_limits.items())
+        for subject, by_limits in values.items()
+    )
 
 
-def _urgency(row: SeriesRow) -> tuple[int, int, str, str]:
-    rank = _URGENCY.index(row.overall) if row.overall else len(_URGENCY)
-    return rank, -row.failures, row.patient_id, row.series_instance_uid
+def _value(row: dict[Hashable, Any]) -> str:
+    written = number(row["value"], row["unit"])
+    return f"{written} by {row['model']}" if row["model"] in get_args(Configuration) else written
+
+
+def _urgency(row: SeriesRow) -> tuple[int, float, int, str, str]:
+    rank = _WORST_FIRST.index(row.overall) if row.overall else len(_WORST_FIRST)
+    return rank, -row.outside, -row.failures, row.patient_id, row.series_instance_uid

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ct_assets.cohort_report.box import box_statistics
+from ct_assets.cohort_report.box import POINTS_DRAWN, Group, box_content, box_statistics, drawn, numbers
 from ct_assets.cohort_report.figures import DARK2, CohortFigure, paper_figures
+from ct_assets.cohort_report.plots import plots
+from ct_assets.cohort_report.series_index import SeriesIndex
 from ct_assets.collection import Collection
 from ct_assets.store.tables import QC
 
@@ -14,7 +16,7 @@ Published = tuple[Collection, pd.DataFrame]
 
 def figure(published: Published, identifier: str) -> CohortFigure:
     collection, qc = published
-    return next(entry for entry in paper_figures(qc, collection) if entry.identifier == identifier)
+    return next(entry for entry in paper_figures(qc, collection, SeriesIndex(qc)) if entry.identifier == identifier)
 
 
 def test_heart_sphericity_has_the_published_medians(nsclc: Published) -> None:
@@ -39,25 +41,66 @@ def test_organ_sphericity_has_the_published_medians(nlst: Published) -> None:
 
 
 def test_figures_without_data_are_left_out(nlst: Published) -> None:
-    figures = paper_figures(nlst[1], nlst[0])
+    figures = paper_figures(nlst[1], nlst[0], SeriesIndex(nlst[1]))
     assert [entry.number for entry in figures] == [4, 4, 4, 5, 6, 7, 8, 9]
-    assert [entry.number for entry in figures if entry.plot] == [5, 6]
-    assert all(entry.plot is None for entry in paper_figures(QC.empty(), nlst[0]))
+    assert [entry.number for entry in figures if entry.groups] == [5, 6]
+    empty = QC.empty()
+    assert not any(entry.groups for entry in paper_figures(empty, nlst[0], SeriesIndex(empty)))
 
 
-def test_points_carry_patient_series_and_page(nsclc: Published) -> None:
-    plot = figure(nsclc, "figure-5-heart_sphericity").plot
-    assert plot is not None
-    points = [trace for trace in plot["data"] if trace["type"] == "scatter"]
-    boxes = [trace for trace in plot["data"] if trace["type"] == "box"]
-    assert [trace["marker"]["color"] for trace in points] == list(DARK2[:4])
-    patient, series, page = points[0]["customdata"][0]
-    assert patient.startswith("LUNG1-")
-    assert page == f"../series/{series}/qc.html"
-    assert len(points[0]["y"]) == len(points[0]["customdata"]) == 414
-    assert boxes[0]["median"][0] == np.median(points[0]["y"])
-    for place, trace in enumerate(points):
-        assert place - 0.5 < min(trace["x"]) <= max(trace["x"]) < place
+def test_points_name_their_series_by_its_place_in_one_list(nsclc: Published) -> None:
+    collection, qc = nsclc
+    index = SeriesIndex(qc)
+    content = plots(
+        paper_figures(qc, collection, index), None, index, viewer="https://x.org/{study}", series_pages=True
+    )
+    groups = content["figures"]["figure-5-heart_sphericity"]["groups"]
+    assert [group["colour"] for group in groups] == list(DARK2[:4])
+    assert [group["name"] for group in groups] == ["2d", "3d_lowres", "3d_fullres", "manual"]
+    series = content["series"]
+    assert len(series["series"]) == len(set(series["series"])) == 414
+    expected = qc.set_index(["model", "SeriesInstanceUID"])
+    for group, model in zip(groups, ("2d", "3d_lowres", "3d_fullres", "expert"), strict=True):
+        assert group["n"] == len(group["values"]) == len(group["series"])
+        for place, value in zip(group["series"], group["values"], strict=True):
+            row = expected.loc[(model, series["series"][place])]
+            assert (row["value"], row["PatientID"], row["StudyInstanceUID"]) == (
+                value,
+                series["patient"][place],
+                series["study"][place],
+            )
+    limits = qc.loc[qc["model"] == "2d", ["lower", "upper"]].iloc[0].tolist()
+    assert groups[0]["limits"] == pytest.approx(limits)
+    assert groups[3]["limits"] == [None, None]
+
+
+def test_a_limit_that_differs_by_series_is_not_drawn(nsclc: Published) -> None:
+    collection, qc = nsclc
+    ratios = qc.head(3).assign(metric="region_ratio", subject="chest", model="bpr", lower=[0.1, 0.2, 0.3])
+    figures = paper_figures(ratios, collection, SeriesIndex(ratios))
+    assert figures[-1].groups[0].limits == (None, None)
+    assert "Dotted" not in figures[-1].caption
+
+
+def test_a_large_group_draws_its_outliers_and_a_sample() -> None:
+    values = np.random.default_rng(0).normal(size=20_000)
+    group = Group("all", np.arange(20_000), values, "#000")
+    shown = drawn(group)
+    q1, q3 = np.percentile(values, [25, 75])
+    outside = (values < q1 - 1.5 * (q3 - q1)) | (values > q3 + 1.5 * (q3 - q1))
+    assert 50 < outside.sum() < 300
+    assert len(shown) == POINTS_DRAWN
+    assert set(np.flatnonzero(outside)) <= set(shown.series)
+    assert np.array_equal(shown.values, values[shown.series])
+    gaps = np.diff([place for place in shown.series if not outside[place]])
+    assert gaps.max() < 2 * np.median(gaps)
+    assert box_content(group)["box"][2] == pytest.approx(np.median(values), rel=1e-5)
+    assert drawn(Group("few", np.arange(9), values[:9], "#000")).series.tolist() == list(range(9))
+
+
+def test_numbers_are_short_and_missing_ones_null() -> None:
+    assert numbers([0.123456789, 712345.6, float("nan"), 2.0, -1e-9]) == [0.123457, 712346, None, 2, -1e-9]
+    assert numbers([712345.6], digits=5) == [712350]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
