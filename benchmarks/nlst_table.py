@@ -50,7 +50,7 @@ COPY (
     CASE WHEN kind = 207 THEN NULL ELSE format('{:.6f}', gap) END AS SliceThickness,
     512::BIGINT AS "Rows", CASE WHEN kind = 208 AND i = 0 THEN 256 ELSE 512 END::BIGINT AS "Columns",
     NULL::BIGINT AS NumberOfFrames, StudyInstanceUID || '.1' AS FrameOfReferenceUID,
-    NULL::VARCHAR AS ReferencedSeriesInstanceUID,
+    NULL::VARCHAR[] AS ReferencedSeriesInstanceUID,
     526000 + (hash(i, SeriesInstanceUID) % 2000)::BIGINT AS instance_size,
     crdc_series_uuid || '/' || md5(SeriesInstanceUID || i::VARCHAR) || '.dcm' AS file,
     NULL::BIGINT AS file_mtime_ns, NULL::VARCHAR AS problem, NULL::VARCHAR AS copy_of

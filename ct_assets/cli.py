@@ -15,6 +15,7 @@ from ct_assets.cli_export import export, export_nifti
 from ct_assets.cli_models import models
 from ct_assets.cli_query import query
 from ct_assets.cli_report import report
+from ct_assets.cli_review import review
 from ct_assets.cli_sign_off import sign_off
 from ct_assets.cli_validate import validate
 from ct_assets.collection import Collection, load_collection
@@ -159,7 +160,7 @@ def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *,
     from resources.series_store import SeriesStore
 
     provided = resources()
-    provided["series_store"] = SeriesStore(root=settings().home, folders=folders)
+    provided["series_store"] = SeriesStore(root=settings().home, folders=folders, pages_url=settings().pages_url)
     with summary.progress(len(run.STAGES)) as on_stage:
         outcome = run.annotate(collection, instance=instance, resources=provided, on_stage=on_stage, again=again)
     summary.show(outcome, collection)
@@ -174,5 +175,6 @@ main.add_command(fetch)
 main.add_command(models)
 main.add_command(query)
 main.add_command(report)
+main.add_command(review)
 main.add_command(sign_off)
 main.add_command(validate)

@@ -13,9 +13,10 @@ from ct_assets.cohort_table.source.clinical import ClinicalTableError
 from ct_assets.cohort_table.source.idc_metadata import UnknownCollectionError
 from ct_assets.cohort_table.source.judged import NoCtError
 from ct_assets.ct_nifti.record import UnfitSeriesError
-from ct_assets.ct_nifti.segmentation import UnusableSegmentationError
+from ct_assets.ct_nifti.structure import UnusableSegmentationError
 from ct_assets.dicom.written import NothingWrittenError
 from ct_assets.export.errors import ExportError, NoSuchSegmentationError
+from ct_assets.review.record import ReviewError
 from ct_assets.store.record import RecordError
 from ct_assets.store.uid import InvalidUidError
 from ct_assets.yaml_model import CollectionError
@@ -44,6 +45,7 @@ _EXPECTED = (
     RecordError,
     OSError,  # ModelMissingError and SourceUnavailableError are among them
     RemoteError,
+    ReviewError,
     TableError,
     UnfitSeriesError,
     UnknownCollectionError,

@@ -23,7 +23,8 @@ def export(collection: str, out: Path) -> None:
     OUT gets the SEGs and SRs of every series that may be released (dicom/), the tables of measurements (tables/), a
     manifest with checksums, licence, attribution and source, and SHA256SUMS for sha256sum --check. A series is refused,
     by name and with the reason, if something of it is missing or stale, does not read back, or is not accepted by
-    dciodvfy and, before, by ct-assets validate.
+    dciodvfy and, before, by ct-assets validate. What a reviewer rejects or wants corrected is refused or left out
+    (ct-assets review); what nobody has reviewed is released.
 
     Exit code 0: every fit series is released; 1: none; 3: some were refused.
     """

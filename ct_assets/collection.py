@@ -1,13 +1,14 @@
 """The Collection model: what one YAML file in `collections/` may say, with errors that name file, key and remedy."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from ct_assets.collection_errors import explain
 from ct_assets.organs import EXPERT as EXPERT
+from ct_assets.organs import LUNGS as LUNGS
 from ct_assets.organs import ORGANS as ORGANS
 from ct_assets.organs import Configuration
 from ct_assets.organs import Organ as Organ
@@ -25,6 +26,10 @@ IDC_VIEWER = "https://viewer.imaging.datacommons.cancer.gov/viewer/{study}?serie
 
 DEMONSTRATION_MODEL = "demo"
 """Name of the demonstration models in the model store."""
+
+
+SEG_DESCRIPTION = "Segmentation"
+"""SeriesDescription of experts' SEGs where a collection names none: that of NSCLC-Radiomics."""
 
 
 class OrganSegmentation(StrictModel):
@@ -54,11 +59,29 @@ class BodyPartRegression(StrictModel):
 
 
 class Expert(StrictModel):
-    """Expert segmentations, found as DICOM SEG that refer to the CT series."""
+    """Expert segmentations, found as DICOM SEG or RTSTRUCT that refer to the CT series."""
 
-    series_description: str = Field(default="Segmentation", description="SeriesDescription of the expert's SEG.")
-    structures: dict[Organ, str] = Field(description="Organ -> SegmentLabel in the expert's SEG.")
-    lungs: tuple[str, ...] = Field(default=(), description="SegmentLabels that together are the lungs.")
+    modality: Literal["SEG", "RTSTRUCT"] = Field(default="SEG", description="Kind of file that the expert drew.")
+    series_description: str | None = Field(
+        default_factory=lambda others: SEG_DESCRIPTION if others.get("modality") == "SEG" else None,
+        min_length=1,
+        description="SeriesDescription of the expert's file; default: Segmentation for SEG, any for RTSTRUCT.",
+    )
+    structures: dict[Organ, str] = Field(
+        description="Organ -> SegmentLabel in the expert's SEG, or ROIName in the RTSTRUCT."
+    )
+    lungs: tuple[str, ...] = Field(default=(), description="SegmentLabels, or ROINames, that together are the lungs.")
+
+    @field_validator("series_description")
+    @classmethod
+    def _told_for_seg(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if value is None and others.data.get("modality") == "SEG":
+            message = (
+                "give the SeriesDescription of the expert's SEG, which tells it from the SEGs of others; only "
+                "modality: RTSTRUCT does without"
+            )
+            raise ValueError(message)
+        return value
 
 
 class ReportValidation(StrictModel):
@@ -169,7 +192,7 @@ def load_collection(path: Path) -> Collection:
     try:
         collection = Collection.model_validate(content)
     except ValidationError as error:
-        message = f"{path}: " + "; ".join(_explain(content, problem) for problem in error.errors())
+        message = f"{path}: " + "; ".join(explain(Collection, content, problem) for problem in error.errors())
         raise CollectionError(message) from error
     if collection.name != path.stem:
         message = f"{path}: key name: is {collection.name!r} but must equal the file's name, {path.stem!r}"
@@ -192,49 +215,3 @@ def load_collections(folder: Path | None = None) -> list[Collection]:
     """
     folder = folder or settings().collections
     return [load_collection(path) for path in sorted(folder.glob("*.yaml"))]
-
-
-def _explain(content: dict[str, Any], problem: Any) -> str:
-    """Say which key is wrong and what is allowed there."""
-    location, models = _located(content, problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        allowed = sorted({name for model in models for name in model.model_fields})
-        return f"key {'.'.join(location)}: unknown; allowed here: {', '.join(allowed)}"
-    text = f"key {'.'.join(location) or 'demonstration'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-    given = problem.get("input")
-    return f"{text} (given: {given!r})" if isinstance(given, str | int | float | bool) else text
-
-
-def _located(content: Any, path: tuple[str | int, ...]) -> tuple[list[str], list[type[BaseModel]]]:
-    """Return the keys of a path in the YAML, and the models whose key the last one may be.
-
-    The paths of pydantic also name the alternative that was taken, a kind or a profile, which is no key of the YAML.
-    """
-    location: list[str] = []
-    models: list[type[BaseModel]] = [Collection]
-    holders = models
-    for part in path:
-        chosen = [model for model in models if part in _tags(model)]
-        known = isinstance(content, dict) and part in content
-        if chosen and not known:
-            models = holders = chosen
-            continue
-        location.append(str(part))
-        holders = models
-        fields = [model.model_fields[str(part)] for model in models if str(part) in model.model_fields]
-        models = [model for field in fields for model in _models_in(field.annotation)]
-        content = content[part] if known or (isinstance(content, list) and isinstance(part, int)) else None
-    return location, holders
-
-
-def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
-    """Return the value of kind or profile that chooses a model."""
-    field = model.model_fields.get("kind") or model.model_fields.get("profile")
-    return get_args(field.annotation) if field else ()
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models_in(part)

@@ -23,6 +23,7 @@ from ct_assets.organ_seg.checks import organ_seg_checks
 from ct_assets.partitions import scopes
 from ct_assets.qc_report.asset import qc_report
 from ct_assets.qc_report.checks import qc_report_checks
+from ct_assets.qc_report.job import record_review
 from ct_assets.shape_features.asset import shape_features
 from ct_assets.sr_validation.asset import sr_validation
 from ct_assets.sr_validation.checks import sr_validation_checks
@@ -72,7 +73,8 @@ def collection_definitions(collection: Collection) -> dg.Definitions:
     )
 
 
+_collections = load_collections()
 defs = dg.Definitions.merge(
-    *(collection_definitions(collection) for collection in load_collections()),
-    dg.Definitions(resources=resources(), executor=dg.in_process_executor),
+    *(collection_definitions(collection) for collection in _collections),
+    dg.Definitions(jobs=[record_review(_collections)], resources=resources(), executor=dg.in_process_executor),
 )

@@ -10,3 +10,6 @@ ORGANS: dict[int, Organ] = {1: "esophagus", 2: "heart", 3: "trachea", 4: "aorta"
 
 EXPERT = "expert"
 """Name of the expert's segmentation among the models in tables, figures and reports."""
+
+LUNGS = "lungs"
+"""Key of the lungs among what an expert drew; the other keys are organs."""

@@ -1,10 +1,12 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from ct_assets.settings import settings
 
@@ -44,3 +46,23 @@ def model_home(_model_home: Path) -> Iterator[Path]:
     yield _model_home
     os.environ["CT_ASSETS_HOME"] = before
     settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; for a module only, because Playwright's event loop stands in the way of others."""
+    chromium = shutil.which("chromium")
+    assert chromium, "chromium is missing; run tools/install_debian_packages.sh"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the pictures that browser tests take; set CT_ASSETS_SCREENSHOTS to keep them."""
+    kept = os.environ.get("CT_ASSETS_SCREENSHOTS")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ct_assets.collection import CollectionError, load_collection, load_collections
+from ct_assets.collection import CollectionError, Expert, load_collection, load_collections
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -35,6 +35,22 @@ def test_the_collections_of_the_project_are_valid_and_follow_the_paper():
 
 def test_a_minimal_collection_is_enough(tmp_path):
     assert load_collection(_write(tmp_path, VALID)).shards == 1
+
+
+@pytest.mark.parametrize(
+    ("expert", "description"),
+    [
+        ({}, "Segmentation"),
+        ({"modality": "SEG", "series_description": "Mine"}, "Mine"),
+        ({"modality": "RTSTRUCT"}, None),
+        ({"modality": "RTSTRUCT", "series_description": None}, None),
+        ({"modality": "RTSTRUCT", "series_description": "Mine"}, "Mine"),
+    ],
+)
+def test_only_a_seg_has_a_series_description_by_default(expert, description):
+    chosen = Expert.model_validate({"structures": {"heart": "Heart"}, **expert})
+    assert chosen.series_description == description
+    assert Expert.model_validate(chosen.model_dump()) == chosen
 
 
 @pytest.mark.parametrize(
@@ -71,6 +87,15 @@ def test_a_minimal_collection_is_enough(tmp_path):
         (VALID + "selection: {slice_thickness_mm: [0, .inf]}\n", ["selection.slice_thickness_mm.1", "finite"]),
         (VALID + "schedule: {cron: every day}\n", ["key schedule.cron", "every day"]),
         (VALID.replace("configurations: [2d]", "folds: [0, 0]"), ["organ_segmentation.folds", "each only once"]),
+        (
+            VALID + "expert: {modality: RTDOSE, structures: {heart: Heart}}\n",
+            ["key expert.modality", "'SEG' or 'RTSTRUCT'", "RTDOSE"],
+        ),
+        (
+            VALID + "expert: {series_description: null, structures: {heart: Heart}}\n",
+            ["key expert.series_description", "only modality: RTSTRUCT does without"],
+        ),
+        (VALID + "expert: {modality: RTSTRUCT}\n", ["key expert.structures", "required"]),
         (VALID + "shards: 0\n", ["key shards", "greater than or equal to 1"]),
         ("- just\n- a list\n", ["must be a mapping", "title"]),
         ("name: [unclosed", ["not valid YAML"]),

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from ct_assets.demo.collection import make_collection
+from ct_assets.qc_report.finding import Rule
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT, QC
 from tests.service import Service, serve
 
-LAUNCH_COHORT = """
-mutation($key: [String!]!, $selector: String!) {
+LAUNCH = """
+mutation($key: [String!]!, $selector: String!, $checks: [AssetCheckHandleInput!]!) {
   launchPipelineExecution(executionParams: {
     selector: {repositoryLocationName: "ct_assets", repositoryName: "__repository__", pipelineName: $selector,
-               assetSelection: [{path: $key}], assetCheckSelection: []}, mode: "default"}) {
+               assetSelection: [{path: $key}], assetCheckSelection: $checks}, mode: "default"}) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   }
 }"""
@@ -61,15 +62,22 @@ def _await(seconds: float, done: Any, value: Any) -> Any:
     return found
 
 
-@pytest.fixture(scope="module")
-def selected(service: Service, demo_home: Path) -> list[str]:
-    """The registered partitions, after cohort_table was materialized as the UI does it."""
-    launched = service.graphql(LAUNCH_COHORT, key=["demo", "cohort_table"], selector="__ASSET_JOB")
+def _materialize(service: Service, asset: str, *checks: str) -> None:
+    """Materialize an asset of the cohort with some of its checks, as the UI does."""
+    key = ["demo", asset]
+    handles = [{"assetKey": {"path": key}, "name": check} for check in checks]
+    launched = service.graphql(LAUNCH, key=key, selector="__ASSET_JOB", checks=handles)
     run_id = launched["launchPipelineExecution"]["run"]["runId"]
     status = _await(
         180, lambda status: status in FINISHED, lambda: service.graphql(RUN, id=run_id)["runOrError"]["status"]
     )
     assert status == "SUCCESS"
+
+
+@pytest.fixture(scope="module")
+def selected(service: Service, demo_home: Path) -> list[str]:
+    """The registered partitions, after cohort_table was materialized as the UI does it."""
+    _materialize(service, "cohort_table")
     cohort = COHORT.read(CollectionFolder(demo_home / "demo").cohort.cohort)
     assert len(cohort) == 9
     return list(cohort.loc[cohort["selected"], "SeriesInstanceUID"])
@@ -133,11 +141,12 @@ def test_the_planted_faults_show_and_nothing_else(service, demo_home, selected, 
     tables = {uid: QC.read(folder.series(uid).qc_table) for uid in selected}
     patients = {uid: table["PatientID"].iloc[0] for uid, table in tables.items()}
     failed = {patients[uid]: set(t.loc[t["outcome"] == "fail", "rule"]) for uid, t in tables.items()}
-    assert sorted(failed.values(), key=len) == [set()] * 5 + [{"dice"}], failed
+    assert sorted(failed.values(), key=len) == [set()] * 5 + [{"dice", "hausdorff"}], failed
     not_measurable = [uid for uid, t in tables.items() if (t["outcome"] == "not measurable").any()]
     assert len(not_measurable) == 1
-    [row] = tables[not_measurable[0]].query("outcome == 'not measurable'").to_dict("records")
-    assert row["rule"] == "lung_extent"
+    rows = tables[not_measurable[0]].query("outcome == 'not measurable'")
+    assert set(rows["rule"]) == {"lung_extent", "lung_ends"}
+    assert set(rows["explanation"]) == {"lung_end not located: beyond the scored slices"}
     answer = service.graphql(CHECKS, key={"path": ["demo", "qc_report"]})
     checks = {
         check["name"]: check["partitionStatuses"]
@@ -145,4 +154,60 @@ def test_the_planted_faults_show_and_nothing_else(service, demo_home, selected, 
     }
     shifted = [uid for uid in selected if failed[patients[uid]]]
     assert checks["dice"]["failedPartitions"] == shifted
-    assert checks["lung_extent"]["failedPartitions"] == []
+    failing = {name for name, statuses in checks.items() if statuses["failedPartitions"]}
+    assert (len(checks), failing) == (9, {"dice", "hausdorff"})
+
+
+@pytest.fixture(scope="module")
+def report(service: Service, backfill: list[dict[str, Any]]) -> None:
+    _materialize(service, "cohort_report", *(str(rule) for rule in Rule))
+
+
+def test_a_reviewer_goes_from_a_failing_check_to_the_page_of_the_series(
+    service, browser, screenshots, demo_home, selected, report
+):
+    """In the UI: which series fail and by how much, then the page that the metadata link."""
+    [shifted] = [uid for uid in selected if _fails(demo_home, uid, Rule.DICE)]
+    with browser.new_context(viewport={"width": 1500, "height": 950}) as context:
+        ui = context.new_page()
+        ui.goto(f"{service.url}/assets/demo/qc_report?view=checks&checkDetail=dice", timeout=120_000)
+        ui.get_by_text("Partitions", exact=True).last.click()
+        ui.get_by_text("Failed (1)").wait_for(timeout=60_000)
+        ui.get_by_text(shifted[-6:]).first.click()
+        ui.get_by_text("esophagus (3d_fullres)", exact=False).first.wait_for(timeout=60_000)
+        ui.screenshot(path=screenshots / "check_of_a_series.png")
+        with context.expect_page() as opened:
+            ui.locator(f"a[href$='{shifted}/qc.html']").first.click()
+        opened.value.get_by_role("heading", name="Planes through the heart").wait_for(timeout=60_000)
+        opened.value.screenshot(path=screenshots / "series_page.png", full_page=True)
+        ui.goto(f"{service.url}/assets/demo/cohort_report?view=checks&checkDetail=dice", timeout=120_000)
+        ui.get_by_text("worst series 1").first.wait_for(timeout=60_000)
+        ui.screenshot(path=screenshots / "check_of_the_cohort.png")
+        assert ui.locator(f"a[href$='{shifted}/qc.html']").count()
+    assert len(list(screenshots.glob("*.png"))) >= 3
+
+
+def test_a_click_on_a_point_of_the_report_opens_the_page_of_the_series(
+    service, browser, screenshots, demo_home, selected, report
+):
+    folder = CollectionFolder(demo_home / "demo")
+    with browser.new_context(viewport={"width": 1500, "height": 1000}) as context:
+        page = context.new_page()
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(folder.cohort.report.as_uri())
+        figure = page.locator("#figure-4-dice")
+        figure.scroll_into_view_if_needed()
+        point = figure.locator(".scatterlayer .points path").first
+        point.wait_for(timeout=60_000)
+        page.screenshot(path=screenshots / "report.png", full_page=True)
+        with context.expect_page() as opened:
+            point.click(force=True)
+        opened.value.get_by_role("heading", name="Planes through the heart").wait_for(timeout=60_000)
+        assert opened.value.url in {folder.series(uid).qc_page.as_uri() for uid in selected}
+    assert not problems
+
+
+def _fails(home: Path, uid: str, rule: Rule) -> bool:
+    qc = QC.read(CollectionFolder(home / "demo").series(uid).qc_table)
+    return bool(((qc["rule"] == str(rule)) & (qc["outcome"] == "fail")).any())

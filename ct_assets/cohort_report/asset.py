@@ -32,6 +32,7 @@ def cohort_report(scope: Scope) -> dg.AssetsDefinition:
             metadata={
                 "series": done,
                 "unreadable": ", ".join(str(table) for table in report.unreadable) or "none",
+                "rejected": len(report.rejected),
                 "report": series_store.link(store.cohort.report),
                 "size_mb": round(store.cohort.report.stat().st_size / 1e6, 2),
             }

@@ -1,15 +1,15 @@
-"""Checks of cohort_report: one per rule over all series, for a collection of any size; a failure asks for review."""
+"""Checks of cohort_report: one per rule over all series of any number; they fail while a finding waits for review."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 import pandas as pd
 
+from ct_assets.cohort_report.queue import review_queue
 from ct_assets.partitions import Scope
-from ct_assets.qc_report.checks import value_table
+from ct_assets.qc_report.checks import BEYOND, value_table
 from ct_assets.qc_report.finding import Outcome, Rule, worst
 from ct_assets.qc_report.scale import rules_of
-from ct_assets.qc_report.severity import severity
 from ct_assets.qc_report.wording import RULE_DESCRIPTIONS
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import QC
@@ -17,7 +17,7 @@ from resources.series_store import SeriesStore
 
 _SHOWN = 25
 _PAGES_SHOWN = 5
-_COLUMNS = ("series", "model", "subject", "value", "lower", "upper")
+_COLUMNS = ("series", "model", "subject", "value", "limits", BEYOND, "state")
 
 
 def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
@@ -37,22 +37,24 @@ def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     ) -> Iterator[dg.AssetCheckResult]:
         store = series_store.collection(name)
         qc = QC.read(store.cohort.qc_table)
+        waiting = review_queue(store).findings
         for rule in _asked_for(context, key):
-            rows = qc[qc["rule"] == str(rule)]
-            by_series = rows.groupby("SeriesInstanceUID")["outcome"].agg(worst)
+            by_series = qc[qc["rule"] == str(rule)].groupby("SeriesInstanceUID")["outcome"].agg(worst)
             counts = {outcome: int((by_series == outcome).sum()) for outcome in Outcome}
-            failing = rows[rows["outcome"] == str(Outcome.FAIL)]
             judged = counts[Outcome.PASS] + counts[Outcome.FAIL]
+            mine = waiting[waiting["rule"] == str(rule)]
             yield dg.AssetCheckResult(
                 check_name=str(rule),
                 asset_key=key,
-                passed=not counts[Outcome.FAIL],
+                passed=mine.empty,
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={
+                    "findings to review": len(mine),
+                    "series to review": int(mine["series"].nunique()),
                     **{f"series: {outcome}": count for outcome, count in counts.items()},
                     "passing share of judged": round(counts[Outcome.PASS] / judged, 4) if judged else "nothing judged",
-                    "worst": value_table(_shortened(failing), _COLUMNS, _SHOWN),
-                    **_pages(failing, store, series_store),
+                    "worst": value_table(_shown(mine), _COLUMNS),
+                    **_pages(mine, store, series_store),
                     "report": series_store.link(store.cohort.report),
                 },
             )
@@ -64,13 +66,14 @@ def _asked_for(context: dg.AssetCheckExecutionContext, key: dg.AssetKey) -> list
     return [rule for rule in Rule if dg.AssetCheckKey(key, str(rule)) in context.selected_asset_check_keys]
 
 
-def _shortened(rows: pd.DataFrame) -> pd.DataFrame:
-    """Name series by the end of their UID, because the UI does not wrap tables; whole UIDs are in the list of pages."""
-    return rows.assign(series="\u2026" + rows["SeriesInstanceUID"].str[-12:])
+def _shown(findings: pd.DataFrame) -> pd.DataFrame:
+    """Name series by the end of their UID, because the UI does not wrap tables; whole UIDs are in the links."""
+    worst_first = findings.head(_SHOWN)
+    shortened = "\u2026" + worst_first["series"].str[-12:]
+    return worst_first.assign(series=shortened, **{BEYOND: 100 * worst_first["severity"]})
 
 
-def _pages(failing: pd.DataFrame, store: CollectionFolder, series_store: SeriesStore) -> dict[str, dg.MetadataValue]:
+def _pages(findings: pd.DataFrame, store: CollectionFolder, series_store: SeriesStore) -> dict[str, dg.MetadataValue]:
     """Link the pages of the worst series, one entry each, because the UI shows no link within a table."""
-    worst_first = failing.assign(beyond=severity(failing)).sort_values("beyond", ascending=False, kind="stable")
-    uids = worst_first["SeriesInstanceUID"].drop_duplicates().iloc[:_PAGES_SHOWN]
+    uids = findings["series"].drop_duplicates().iloc[:_PAGES_SHOWN]
     return {f"worst series {rank}": series_store.link(store.series(uid).qc_page) for rank, uid in enumerate(uids, 1)}

@@ -2,16 +2,20 @@
 
 import importlib.metadata
 from dataclasses import dataclass
+from functools import cache, partial
 
 import pandas as pd
 
 from ct_assets.cohort_report.compact import compact
 from ct_assets.cohort_report.distributions import distributions
 from ct_assets.cohort_report.page import cohort_page
+from ct_assets.cohort_report.rejected import RejectedRow, without_rejected
 from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce
+from ct_assets.review.digests import read_judgeable
+from ct_assets.review.history import collection_reviews
 from ct_assets.store.atomic import write_text
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.series_tables import UnreadableTable
@@ -22,10 +26,14 @@ _PACKAGES = ("ct-assets", "nnunet", "bpreg", "pyradiomics", "highdicom", "dcm2ni
 
 @dataclass(frozen=True)
 class CohortReport:
-    """The judged QC table of a collection, and the files that are not in it."""
+    """The judged QC table of a collection, the files that are not in it, and what reviewers rejected of it.
+
+    What is rejected is in the table, but neither in the fences nor in the figures; the page lists it.
+    """
 
     qc: pd.DataFrame
     unreadable: tuple[UnreadableTable, ...]
+    rejected: tuple[RejectedRow, ...]
 
 
 def make_report(collection: Collection, store: CollectionFolder) -> CohortReport:
@@ -51,25 +59,30 @@ def make_report(collection: Collection, store: CollectionFolder) -> CohortReport
     features, unreadable_features = compact(
         SHAPE_FEATURES, [folder.shape_features for folder in series], "shape_features"
     )
-    found = distributions(measured, features)
+    left = partial(without_rejected, store=store, reviews=collection_reviews(store), judgeable=cache(read_judgeable))
+    shown_features, _ = left(features)
+    found = distributions(left(measured)[0], shown_features)
     qc = judged(measured, LimitsInForce(collection.qc, found), collection.qc.largest_region)
     QC.write(qc, store.cohort.qc_table)
     SHAPE_FEATURES.write(features, store.cohort.shape_features)
     DISTRIBUTIONS.write(found, store.cohort.distributions)
     left_out = (*unreadable, *unreadable_features)
+    shown, rejected = left(qc)
+    counts = store.cohort.characteristics  # a cohort that an earlier version selected has none
     page = cohort_page(
         collection,
-        qc,
-        features=features,
+        shown,
+        features=shown_features,
         cohort=cohort,
         selection_flow=SELECTION_FLOW.read(store.cohort.selection_flow),
-        characteristics=CHARACTERISTICS.read(store.cohort.characteristics),
+        characteristics=CHARACTERISTICS.read(counts) if counts.is_file() else None,
         unfit=unfit,
         unreadable=left_out,
+        rejected=rejected,
         versions={name: importlib.metadata.version(name) for name in _PACKAGES},
     )
     write_text(store.cohort.report, page)
-    return CohortReport(qc, left_out)
+    return CohortReport(qc, left_out, tuple(rejected))
 
 
 def _unfit(store: CollectionFolder, uids: list[str]) -> dict[str, str]:

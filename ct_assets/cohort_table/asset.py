@@ -24,7 +24,7 @@ def cohort_table(scope: Scope) -> dg.AssetsDefinition:
         group_name=scope.group,
         kinds={"dicom", "parquet", "bigquery" if collection.source.kind == "bigquery" else "duckdb"},
         pool="cpu",
-        code_version="2",
+        code_version="3",
         description="Selected and excluded CT series with the reasons; registers one partition per selected series.",
     )
     def cohort_table(

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pydicom
 
 from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord
-from ct_assets.ct_nifti.segmentation import ExpertStructure, UnusableSegmentationError, read_expert
+from ct_assets.ct_nifti.segmentation import read_expert
+from ct_assets.ct_nifti.structure import ExpertStructure, UnusableSegmentationError
+from ct_assets.ct_nifti.structure_set import RT_STRUCTURE_SET_STORAGE, read_structure_set
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.uid import is_uid
 
@@ -46,7 +49,8 @@ def load_expert(
     structures: dict[str, ExpertStructure] = {}
     for file in series_expert_files(collection, store, record.series_instance_uid, source):
         try:
-            found = read_expert(file, record, collection.expert.structures, collection.expert.lungs)
+            read = read_structure_set if _sop_class(file) == RT_STRUCTURE_SET_STORAGE else read_expert
+            found = read(file, record, collection.expert.structures, collection.expert.lungs)
         except UnusableSegmentationError as error:
             logger.warning("expert segmentation left out: %s", error)
             continue
@@ -55,6 +59,15 @@ def load_expert(
                 logger.warning("expert segmentation %s: %s left out, another file has drawn it", file, name)
             structures.setdefault(name, structure)
     return structures
+
+
+def _sop_class(path: Path) -> str | None:
+    """Return the SOP class of a file; none where it has none, which its reader then tells."""
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+    except Exception:  # pydicom raises errors of many kinds on damage
+        return None
+    return str(header.get("SOPClassUID"))
 
 
 def series_expert_files(
@@ -81,7 +94,7 @@ def series_expert_files(
 
 
 def expert_files(source: Path, names: Sequence[str]) -> list[Path]:
-    """Return the files that the cohort table names: a SEG that was fetched is in the folder of its series.
+    """Return the files that the cohort table names: a SEG or RTSTRUCT that was fetched is in the folder of its series.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where a SEG frame lies on the CT's grid: same lattice, or not ours."""
+"""Where a SEG frame or a contour lies on the CT's grid: same lattice, or not ours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _LPS_FROM_RAS = np.asarray([-1.0, -1.0, 1.0])
 
 
 class OffGridError(ValueError):
-    """A frame that does not lie on the pixels of the CT, with what differs."""
+    """A frame or contour that does not lie on the slices of the CT, with what differs."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class CtGrid:
         self._origin = (affine @ first_pixel)[:3] * _LPS_FROM_RAS
         self._along_row = affine[:3, 0] * _LPS_FROM_RAS * (-1 if record.flip_columns else 1)
         self._along_column = affine[:3, 1] * _LPS_FROM_RAS * (-1 if record.flip_rows else 1)
+        self._along_slices = affine[:3, 2] * _LPS_FROM_RAS
         normal = np.cross(self._along_row, self._along_column)
         self._normal = normal / np.linalg.norm(normal)
         self._spacing = np.asarray([np.linalg.norm(self._along_column), np.linalg.norm(self._along_row)])
@@ -86,13 +87,52 @@ class CtGrid:
         if plane is None:
             message = f"a frame has no position and refers to {len(named)} slices of the CT"
             raise OffGridError(message)
-        distances = np.abs(self._positions - plane.position @ self._normal)
-        nearest = int(distances.argmin())
-        if distances[nearest] > POSITION_TOLERANCE_MM:
-            message = f"a frame lies {distances[nearest]:.3f} mm off the nearest slice"
-            raise OffGridError(message)
+        nearest = self._nearest(plane.position[np.newaxis], POSITION_TOLERANCE_MM, "a frame")
         if len(named) == 1 and nearest not in named:
             message = f"a frame lies on slice {nearest} but refers to the instance of slice {named.pop()}"
+            raise OffGridError(message)
+        return nearest
+
+    def contour_slice(self, points: Vector, tolerance_mm: float) -> int:
+        """Return the slice that a contour is drawn on.
+
+        Parameters
+        ----------
+        points : ndarray of shape (points, 3)
+            Its points, mm, LPS.
+        tolerance_mm : float
+            Farthest that a point may lie from the slice.
+
+        Raises
+        ------
+        OffGridError
+            If a point lies farther.
+        """
+        return self._nearest(points, tolerance_mm, "it")
+
+    def contour_pixels(self, points: Vector, slice_index: int) -> Vector:
+        """Return where the points of a contour lie among the pixels of its slice.
+
+        Parameters
+        ----------
+        points : ndarray of shape (points, 3)
+            Points, mm, LPS.
+        slice_index : int
+            Their slice.
+
+        Returns
+        -------
+        ndarray of shape (points, 2)
+            Row and column in the arrangement of the CT's frames; the centre of the first pixel is (0, 0).
+        """
+        return np.asarray(self._places(points - self._along_slices * slice_index) / self._spacing)
+
+    def _nearest(self, points: Vector, tolerance_mm: float, subject: str) -> int:
+        heights = points @ self._normal
+        nearest = int(np.abs(self._positions - heights.mean()).argmin())
+        distance = np.abs(heights - self._positions[nearest]).max()
+        if distance > tolerance_mm:
+            message = f"{subject} lies {distance:.3f} mm off the nearest slice"
             raise OffGridError(message)
         return nearest
 

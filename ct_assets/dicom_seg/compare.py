@@ -7,7 +7,8 @@ import numpy as np
 import pydicom
 
 from ct_assets.ct_nifti.record import CtRecord, read_ct_record
-from ct_assets.ct_nifti.segmentation import UnusableSegmentationError, read_seg
+from ct_assets.ct_nifti.segmentation import read_seg
+from ct_assets.ct_nifti.structure import UnusableSegmentationError
 from ct_assets.ct_nifti.volume import load_label_map
 from ct_assets.dicom.references import referenced_instances
 from ct_assets.store.paths import SeriesFolder

@@ -47,6 +47,7 @@ def plan_features_sr(
     segments: Mapping[int, SegmentReference],
     provenance: Provenance,
     target: Path,
+    nothing: str = "no organ could be measured",
 ) -> PlannedObject:
     """Plan the shape features of one model, or of the expert; equal input gives equal bytes.
 
@@ -67,6 +68,8 @@ def plan_features_sr(
         How the segmentation was made; its configuration is the model's name in the table.
     target : Path
         File to write.
+    nothing : str
+        Why there is no report, where there is none.
 
     Returns
     -------
@@ -117,7 +120,7 @@ def plan_features_sr(
         software=software_versions(*dict.fromkeys((provenance.software, observer))),
         build=build,
         names_predecessor=True,
-        absent=None if values else "no organ could be measured",
+        absent=None if values else nothing,
     )
 
 

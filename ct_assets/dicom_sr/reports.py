@@ -1,17 +1,20 @@
 """All reports of a series as its tables give them now."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
 
 from ct_assets.bpr_json.record import read_body_part_record
 from ct_assets.collection import EXPERT, Collection
-from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.ct_nifti.segmentation import ExpertStructure
+from ct_assets.ct_nifti.record import CtRecord, read_ct_record
+from ct_assets.ct_nifti.structure import ExpertStructure
 from ct_assets.dicom.series import CtSeries
 from ct_assets.dicom.written import PlannedObject
-from ct_assets.dicom_sr.features import plan_features_sr
+from ct_assets.dicom_sr.features import StaleFeaturesError, plan_features_sr
 from ct_assets.dicom_sr.landmarks import plan_landmarks_sr
 from ct_assets.dicom_sr.regions import plan_regions_sr
-from ct_assets.dicom_sr.segments import expert_segments, model_segments
+from ct_assets.dicom_sr.segments import NO_SEGMENTS, expert_segments, model_segments
 from ct_assets.organ_seg.record import read_label_map_record
 from ct_assets.provenance import Provenance
 from ct_assets.store.paths import SeriesFolder
@@ -47,7 +50,7 @@ def plan_reports(
     FileNotFoundError, RecordError, ValueError
         If an earlier asset has not been materialized, or is damaged or of another version.
     MismatchedSegmentationError, StaleFeaturesError
-        If a SEG is not the one of this series, or not the one that the features were measured on.
+        If a SEG is not the one of this series, or if it or an RTSTRUCT is not what the features were measured on.
     """
     record = read_ct_record(folder.ct_record)
     features, landmarks = SHAPE_FEATURES.read(folder.shape_features), LANDMARKS.read(folder.landmarks)
@@ -63,10 +66,31 @@ def plan_reports(
         planned.append(plan_features_sr(series, record, features, segments, made.provenance, target))
     measured = features[features["model"] == EXPERT]
     if expert or len(measured):
-        target, segments = folder.features_sr(EXPERT), expert_segments(expert)
-        planned.append(plan_features_sr(series, record, measured, segments, EXPERT_PROVENANCE, target))
+        planned.append(_plan_expert(series, record, measured, expert, folder.features_sr(EXPERT)))
     scored, compatibility = body_part.provenance, collection.compatibility
     planned.append(plan_landmarks_sr(series, record, landmarks, scored, folder.landmarks_sr, compatibility))
     regions = body_part.slice_regions
     planned.append(plan_regions_sr(series, record, regions, scored, folder.regions_sr, compatibility))
     return planned
+
+
+def _plan_expert(
+    series: Callable[[], CtSeries],
+    record: CtRecord,
+    measured: pd.DataFrame,
+    expert: Mapping[str, ExpertStructure],
+    target: Path,
+) -> PlannedObject:
+    """Plan the report of an expert; without segments there is none, and still the features must be of what is there."""
+    segments = expert_segments(expert)
+    if not any(structure.rois for structure in expert.values()):
+        return plan_features_sr(series, record, measured, segments, EXPERT_PROVENANCE, target)
+    digests = {organ: structure.digest for organ, structure in expert.items() if structure.rois}
+    from_rois = measured[measured["organ"].isin(list(digests))]
+    if not from_rois["segmentation"].eq(from_rois["organ"].map(digests)).all():
+        message = (
+            f"series {record.series_instance_uid}: the shape features of the expert were measured on another RTSTRUCT "
+            "than there is now; materialize shape_features again"
+        )
+        raise StaleFeaturesError(message)
+    return plan_features_sr(series, record, measured, segments, EXPERT_PROVENANCE, target, NO_SEGMENTS)

@@ -10,12 +10,16 @@ from pydicom.errors import InvalidDicomError
 
 from ct_assets.collection import ORGANS
 from ct_assets.ct_nifti.record import CtRecord
-from ct_assets.ct_nifti.segmentation import ExpertStructure
+from ct_assets.ct_nifti.structure import ExpertStructure
 from ct_assets.dicom.edition import ObjectReference, reference_of
 
 
 class MismatchedSegmentationError(ValueError):
     """A SEG that is not the one the features were measured on; the message names the file."""
+
+
+NO_SEGMENTS = "the expert's structures are an RTSTRUCT, which has no segments to refer to"
+"""Why there is no report of an expert who drew no SEG: a group of TID 1411 refers to a segment."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,11 @@ def expert_segments(structures: Mapping[str, ExpertStructure]) -> dict[int, Segm
     ----------
     structures : mapping of str to ExpertStructure
         What an expert drew, by organ. One that is spread over several segments has no segment that a group could
-        refer to (TID 1411 takes one), and is left out.
+        refer to (TID 1411 takes one), nor has one that is from an RTSTRUCT: both are left out.
     """
     drawn = {label: structures[organ] for label, organ in ORGANS.items() if organ in structures}
     return {
-        label: SegmentReference(structure.seg, structure.segments[0], structure.digest)
+        label: SegmentReference(structure.source, structure.segments[0], structure.digest)
         for label, structure in drawn.items()
         if len(structure.segments) == 1
     }

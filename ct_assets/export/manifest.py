@@ -24,7 +24,11 @@ class ReleasedObject(BaseModel):
 
 
 class ReleasedSeries(BaseModel):
-    """The objects of one CT series, and why others are not there."""
+    """The objects of one CT series, and why others are not there.
+
+    ``unreviewed_findings`` counts its failing findings that no reviewer has judged as they are now; it is none where
+    the series has no quality control that can be read.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,6 +37,7 @@ class ReleasedSeries(BaseModel):
     SeriesInstanceUID: str
     objects: tuple[ReleasedObject, ...]
     absent: dict[str, str]
+    unreviewed_findings: int | None
 
 
 class ReleasedTable(BaseModel):
@@ -53,7 +58,7 @@ class Release(Record):
     release why, ``unfit`` why a series was not annotated at all.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     collection: str
     title: str
     notice: str | None

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ct_assets.collection import Collection
@@ -15,8 +17,10 @@ from ct_assets.dicom_sr.tables import MEASUREMENT_TABLES
 from ct_assets.export.errors import ExportError
 from ct_assets.export.manifest import Release, ReleasedObject, ReleasedSeries, ReleasedTable
 from ct_assets.export.readiness import refusals
+from ct_assets.export.reviewed import ReviewedSeries, reviewed
 from ct_assets.export.verdicts import ReportVerdicts
 from ct_assets.provenance import DEMONSTRATION_NOTICE
+from ct_assets.review.history import collection_reviews
 from ct_assets.store.atomic import write_text
 from ct_assets.store.digest import file_digest
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
@@ -24,6 +28,8 @@ from ct_assets.store.tables import COHORT
 
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
 _SOFTWARE = ("ct-assets", "highdicom", "pydicom")
+
+_Released = tuple[SeriesFolder, ReviewedSeries]
 
 
 def export(
@@ -59,6 +65,8 @@ def export(
     ------
     ExportError
         If the folder is not empty, the collection names no licence, or no series may be released; nothing is written.
+    RecordError
+        If the folder of the reviews cannot be read: it may hold rejections.
     """
     if collection.licence is None:
         message = f"collection {collection.name} names no licence; add the key licence to its YAML"
@@ -74,7 +82,7 @@ def export(
     scratch = target.parent / f".{target.name}.partial"
     shutil.rmtree(scratch, ignore_errors=True)
     try:
-        series = tuple(_copy(folder, scratch) for folder in released)
+        series = tuple(_copy(folder, scratch, verdict) for folder, verdict in released)
         release = Release(
             collection=collection.name,
             title=collection.title,
@@ -103,14 +111,15 @@ def export(
 
 def _judge(
     collection: Collection, store: CollectionFolder, source: Path, progress: Callable[[str], None]
-) -> tuple[list[SeriesFolder], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+) -> tuple[list[_Released], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """Return the series that may be released, those that may not, and those that are unfit, with the reasons."""
     if not store.cohort.cohort.is_file():
         message = f"{store.cohort.cohort} is missing; materialize cohort_table first"
         raise ExportError(message)
     cohort = COHORT.read(store.cohort.cohort)
     verdicts = ReportVerdicts(store, collection.report_validation)
-    released: list[SeriesFolder] = []
+    reviews = collection_reviews(store)
+    released: list[_Released] = []
     refused: dict[str, tuple[str, ...]] = {}
     unfit: dict[str, tuple[str, ...]] = {}
     for uid in sorted(cohort.loc[cohort["selected"], "SeriesInstanceUID"]):
@@ -121,22 +130,35 @@ def _judge(
         except UnfitSeriesError:
             unfit[uid] = read_ct_record(folder.ct_record, require_fit=False).reasons
             continue
+        verdict = reviewed(folder, reviews)
+        reasons += verdict.refusals
+        if not reasons and verdict.withheld and not any(name not in verdict.withheld for name, _ in _present(folder)):
+            reasons += dict.fromkeys(verdict.withheld.values())
         if reasons:
             refused[uid] = tuple(reasons)
         else:
-            released.append(folder)
+            released.append((folder, verdict))
     return released, refused, unfit
 
 
-def _copy(folder: SeriesFolder, root: Path) -> ReleasedSeries:
+def _present(folder: SeriesFolder) -> Iterator[tuple[str, WrittenObject]]:
+    """Yield the objects that a series has, by what the manifest calls them."""
+    for path in (folder.seg_objects, folder.sr_objects):
+        for name, written in read_objects(path).items():
+            if written.absent is None:
+                yield f"{path.parent.name}/{name}", written
+
+
+def _copy(folder: SeriesFolder, root: Path, verdict: ReviewedSeries) -> ReleasedSeries:
     """Copy the objects of a series and describe them."""
     record = read_ct_record(folder.ct_record)
     objects: list[ReleasedObject] = []
     absent: dict[str, str] = {}
     for path in (folder.seg_objects, folder.sr_objects):
         for name, written in read_objects(path).items():
-            if written.absent is not None:
-                absent[f"{path.parent.name}/{name}"] = written.absent
+            reason = written.absent or verdict.withheld.get(f"{path.parent.name}/{name}")
+            if reason is not None:
+                absent[f"{path.parent.name}/{name}"] = reason
                 continue
             source = path.parent / written.file
             target = root / "dicom" / folder.series_instance_uid / path.parent.name / written.file
@@ -149,6 +171,7 @@ def _copy(folder: SeriesFolder, root: Path) -> ReleasedSeries:
         SeriesInstanceUID=record.series_instance_uid,
         objects=tuple(objects),
         absent=absent,
+        unreviewed_findings=verdict.open_findings,
     )
 
 
@@ -170,15 +193,24 @@ def _described(written: WrittenObject, path: Path, root: Path) -> ReleasedObject
     )
 
 
-def _tables(released: list[SeriesFolder], root: Path) -> Iterator[ReleasedTable]:
+def _tables(released: list[_Released], root: Path) -> Iterator[ReleasedTable]:
     """Write the tables of measurements over all released series, one series in memory at a time."""
+    left_out = {
+        written.reference.sop_instance_uid
+        for folder, verdict in released
+        if verdict.withheld
+        for name, written in _present(folder)
+        if name in verdict.withheld and written.reference
+    }
+    withheld = pa.array(sorted(left_out), pa.string())
     (root / "tables").mkdir(parents=True, exist_ok=True)
     for table, _, path_of in MEASUREMENT_TABLES:
         path = root / "tables" / f"{table.name}.parquet"
         rows = 0
         with pq.ParquetWriter(path, table.schema) as writer:
-            for folder in released:
+            for folder, _ in released:
                 part = table.read_arrow(path_of(folder)).cast(table.schema)
+                part = part.filter(pc.invert(pc.is_in(part["SOPInstanceUID"], withheld)))
                 writer.write_table(part)
                 rows += part.num_rows
         file = path.relative_to(root).as_posix()

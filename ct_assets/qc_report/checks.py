@@ -1,4 +1,4 @@
-"""Checks of qc_report: one per rule; a failure asks for review and stops nothing."""
+"""Checks of qc_report: one per rule; a failure asks for review, stops nothing, and passes once it is accepted."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,12 +10,17 @@ from ct_assets.qc_report.finding import Outcome, rule_outcomes
 from ct_assets.qc_report.scale import has_series_checks, rules_of
 from ct_assets.qc_report.severity import severity
 from ct_assets.qc_report.wording import RULE_DESCRIPTIONS
+from ct_assets.review.findings import read_states
+from ct_assets.review.state import State
 from ct_assets.store.tables import QC
 from resources.series_store import SeriesStore
 
-_VALUE_COLUMNS = ("model", "subject", "value", "unit", "lower", "upper", "limits_from", "outcome")
+BEYOND = "beyond limit in %"
+"""Column of `ct_assets.qc_report.severity.severity` in per cent."""
 
-_NUMBERS = {"value", "lower", "upper", "beyond limit in %"}
+_COLUMNS = ("model", "subject", "value", "unit", "lower", "upper", "limits_from", "outcome", BEYOND, "review")
+
+_NUMBERS = {"value", "lower", "upper", BEYOND}
 
 
 def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
@@ -37,23 +42,27 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     def qc_report_checks(
         context: dg.AssetCheckExecutionContext, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
-        folder = series_store.series(name, context.partition_key)
+        store, uid = series_store.collection(name), context.partition_key
+        folder = store.series(uid)
         qc = QC.read(folder.qc_table)
         outcomes = rule_outcomes(qc)
         for rule in rules:
-            outcome = outcomes.get(rule, Outcome.NOT_EVALUATED)
             rows = qc[qc["rule"] == str(rule)]
-            failing = rows[rows["outcome"] == str(Outcome.FAIL)]
+            rows = rows.assign(**{BEYOND: 100 * severity(rows)}).sort_values(BEYOND, ascending=False, kind="stable")
+            failed = rows["outcome"] == str(Outcome.FAIL)
+            states = pd.Series(read_states(rows[failed], store, uid), index=rows.index[failed], dtype=object)
+            rows = rows.assign(review=states.reindex(rows.index, fill_value=""))
             yield dg.AssetCheckResult(
                 check_name=str(rule),
                 asset_key=key,
-                passed=outcome is not Outcome.FAIL,
+                passed=bool((states == State.ACCEPTED).all()),
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={
-                    "outcome": str(outcome),
-                    "failures": len(failing),
-                    "failing": _in_words(failing.assign(beyond=severity(failing))) or "none",
-                    "values": value_table(rows, _VALUE_COLUMNS),
+                    "outcome": str(outcomes.get(rule, Outcome.NOT_EVALUATED)),
+                    "failures": int(failed.sum()),
+                    "failing": _in_words(rows[failed]) or "none",
+                    "review": _counted(states) or "none needed",
+                    "values": value_table(rows, _COLUMNS),
                     "page": series_store.link(folder.qc_page),
                 },
             )
@@ -61,37 +70,36 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     return [qc_report_checks]
 
 
-def value_table(rows: pd.DataFrame, columns: Sequence[str], most: int | None = None) -> dg.TableMetadataValue:
-    """Show judged values, the worst first.
+def value_table(rows: pd.DataFrame, columns: Sequence[str]) -> dg.TableMetadataValue:
+    """Show rows in the metadata of a check.
 
     Parameters
     ----------
     rows : DataFrame
-        Rows of `ct_assets.store.tables.QC`, and what else `columns` names.
+        Findings; `BEYOND` among the columns is the share by which a value is beyond its limit.
     columns : sequence of str
-        Columns to show, before the share by which a value is beyond its limit.
-    most : int, optional
-        Most rows to show.
+        Columns to show.
     """
-    shown = rows.assign(**{"beyond limit in %": (100 * severity(rows)).round(1)})
-    shown = shown.sort_values("beyond limit in %", ascending=False, kind="stable").iloc[:most]
-    shown = shown[[*columns, "beyond limit in %"]]
     records = [
         dg.TableRecord({str(name): _cell(str(name), value) for name, value in row.items()})
-        for row in shown.to_dict("records")
+        for row in rows[list(columns)].to_dict("records")
     ]
-    kinds = [dg.TableColumn(name, "float" if name in _NUMBERS else "string") for name in shown.columns]
+    kinds = [dg.TableColumn(name, "float" if name in _NUMBERS else "string") for name in columns]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(kinds))
 
 
 def _in_words(failing: pd.DataFrame) -> str:
-    """Say what failed and by how much, the worst first."""
-    columns = failing.sort_values("beyond", ascending=False, kind="stable")[["subject", "model", "explanation"]]
+    """Say what failed and by how much."""
+    columns = failing[["subject", "model", "explanation"]]
     return "; ".join(f"{subject} ({model}): {why}" for subject, model, why in columns.itertuples(index=False))
+
+
+def _counted(states: "pd.Series[str]") -> str:
+    return ", ".join(f"{count} {state}" for state, count in states.value_counts().items())
 
 
 def _cell(name: str, value: object) -> str | float | None:
     if name not in _NUMBERS:
         return str(value)
     number = float(str(value))
-    return None if pd.isna(number) else round(number, 4)
+    return None if pd.isna(number) else round(number, 1 if name == BEYOND else 4)

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ct_assets.collection import EXPERT, ORGANS, Organ
+from ct_assets.collection import EXPERT, LUNGS, ORGANS, Organ
 from ct_assets.qc_report.finding import Finding, Outcome, SeriesIdentity, to_table
-from ct_assets.qc_report.inputs import LUNGS, SeriesInputs
+from ct_assets.qc_report.inputs import SeriesInputs
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce
 from ct_assets.qc_report.metrics import compare_masks

@@ -17,9 +17,6 @@ from ct_assets.store.tables import LANDMARKS, REGIONS, SHAPE_FEATURES
 
 ExpertMasks = dict[str, npt.NDArray[np.bool_]]
 
-LUNGS = "lungs"
-"""Key of the expert's lungs among the masks; the other keys are organs."""
-
 
 @dataclass(frozen=True)
 class SeriesInputs:

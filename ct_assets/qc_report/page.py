@@ -8,11 +8,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from ct_assets.bpr_json.body_axis import body_axis
-from ct_assets.collection import EXPERT, ORGANS
+from ct_assets.collection import EXPERT, LUNGS, ORGANS
 from ct_assets.picture.planes import Orientation, Plane, plane_image
 from ct_assets.qc_report.comparison import Comparisons
 from ct_assets.qc_report.finding import Outcome, Rule, rule_outcomes
-from ct_assets.qc_report.inputs import LUNGS, SeriesInputs
+from ct_assets.qc_report.inputs import SeriesInputs
 from ct_assets.qc_report.outline import css, organ_colour, svg_path
 from ct_assets.qc_report.page_tables import axis_rows, feature_rows, metric_rows
 from ct_assets.qc_report.preview import focus, panels
@@ -29,6 +29,7 @@ def series_page(
     qc: pd.DataFrame,
     files: Sequence[tuple[str, int]] = (),
     cohort: pd.DataFrame | None = None,
+    reviews: Markup | None = None,
 ) -> str:
     """Render the page of a series.
 
@@ -42,6 +43,8 @@ def series_page(
         Paths relative to the page, and sizes in bytes.
     cohort : DataFrame, optional
         Distributions of its cohort (`ct_assets.store.tables.DISTRIBUTIONS`), to compare with.
+    reviews : Markup, optional
+        What reviewers say, from `ct_assets.qc_report.review_section.review_section`.
 
     Returns
     -------
@@ -65,6 +68,7 @@ def series_page(
             notice=inputs.notice,
             viewer=viewer_link(inputs.collection.viewer_url, record.study_instance_uid, record.series_instance_uid),
             verdicts=_verdicts(qc),
+            reviews=reviews or "",
             panels=drawn,
             panel_widths=[panel.width_mm / sum(other.width_mm for other in drawn) for panel in drawn],
             colours={organ: css(organ_colour(organ)) for organ in organs},

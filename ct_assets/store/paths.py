@@ -37,6 +37,11 @@ class SeriesFolder:
         return self.path / "organ_seg" / f"{model}.json"
 
     @property
+    def label_map_records(self) -> list[Path]:
+        """The records of label maps that there are, by name; not what a killed run left of one."""
+        return sorted(path for path in (self.path / "organ_seg").glob("*.json") if not path.name.startswith("."))
+
+    @property
     def bpr_json(self) -> Path:
         """Slice scores and regions with bpreg's own keys."""
         return self.path / "bpr.json"

@@ -13,7 +13,7 @@ _SERIES = {"collection": _TEXT, "PatientID": _TEXT, "StudyInstanceUID": _TEXT, "
 
 INSTANCES = Table(
     "instances",
-    2,
+    3,
     {
         "PatientID": _TEXT,
         "StudyInstanceUID": _TEXT,
@@ -31,7 +31,7 @@ INSTANCES = Table(
         "Columns": _WHOLE,
         "NumberOfFrames": _WHOLE,
         "FrameOfReferenceUID": _TEXT,
-        "ReferencedSeriesInstanceUID": _TEXT,
+        "ReferencedSeriesInstanceUID": pa.list_(_TEXT),
         "instance_size": _WHOLE,
         "file": _TEXT,
         "file_mtime_ns": _WHOLE,
@@ -40,7 +40,8 @@ INSTANCES = Table(
     },
 )
 """Header index, one row per file. Columns and types are those of IDC's `dicom_all`, decimal strings as they are
-written, `instance_size` in bytes. Then `file` (relative to the source) with its modification time; for a file that
+written, `instance_size` in bytes. `ReferencedSeriesInstanceUID`: the series that a SEG or RTSTRUCT refers to. Then
+`file` (relative to the source) with its modification time; for a file that
 cannot be used, the `problem`; for a further copy of an instance, the file it is a `copy_of`."""
 
 COHORT = Table(

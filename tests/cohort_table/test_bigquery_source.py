@@ -251,6 +251,17 @@ def test_the_seg_of_an_expert_goes_with_every_selected_series_of_its_study(serve
     assert [len(entry["files"]) for entry in content["series"]] == [20, 20, 20]
 
 
+def test_the_experts_rtstructs_are_fetched_whatever_they_are_called(server):
+    fit = [2.5 * number for number in range(20)]
+    drawn = _seg("1.6", "1", "Contours", Modality="RTSTRUCT", SOPClassUID="1.2.840.10008.5.1.4.1.1.481.3")
+    _fill(server, _in_idc([*stack(fit, uid="1.1", study="1"), _seg("1.8", "1"), drawn]))
+    expert = {"modality": "RTSTRUCT", "structures": {"heart": "Heart"}}
+    judged = _judged(server, _collection(expert=expert))
+    assert judged.experts == {"1.1": ["1.6"]}
+    assert judged.remote.set_index("SeriesInstanceUID")["Modality"].to_dict() == {"1.1": "CT", "1.6": "RTSTRUCT"}
+    assert _judged(server, _collection(expert={**expert, "series_description": "Draft"})).experts == {}
+
+
 def test_nothing_selected_is_a_cohort_too(server):
     _fill(server, _in_idc(stack([0, 2.5])))
     collection = _collection(expert=EXPERT)

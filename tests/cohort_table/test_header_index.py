@@ -13,13 +13,17 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ct_assets.cohort_table.index import file_rows, index_pool
 from ct_assets.cohort_table.index.header_index import EmptySourceError, index_folder, unreadable_files
+from ct_assets.cohort_table.index.kept import read_index, write_index
 from ct_assets.store.tables import INSTANCES
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -169,7 +173,35 @@ def test_the_series_an_object_refers_to_is_told(shared_data):
     series = {
         row["SeriesInstanceUID"] for row in instances if row["Modality"] == "CT" and row["NumberOfFrames"] is None
     }
-    assert {row["ReferencedSeriesInstanceUID"] for row in instances if row["Modality"] == "SEG"} == series
+    assert {
+        uid for row in instances if row["Modality"] == "SEG" for uid in row["ReferencedSeriesInstanceUID"]
+    } == series
+
+
+@pytest.mark.parametrize("patient", ["pat_1", "pat_2"])
+def test_the_series_an_rtstruct_refers_to_is_told(shared_data, patient):
+    instances = index_folder(shared_data / "real/lung_ct_crops" / patient).to_pylist()
+    (series,) = {row["SeriesInstanceUID"] for row in instances if row["Modality"] == "CT"}
+    (drawn,) = [row for row in instances if row["Modality"] == "RTSTRUCT"]
+    assert (drawn["ReferencedSeriesInstanceUID"], drawn["problem"]) == ([series], None)
+
+
+def test_references_that_cannot_be_read_are_a_problem_of_the_file(source, shared_data):
+    dataset = pydicom.dcmread(shared_data / "real/lung_ct_crops/pat_1/DCM_RS_00060.dcm")
+    dataset[0x30060010] = RawDataElement(Tag(0x30060010), "OB", 4, b"1234", 0, True, True)
+    dataset.save_as(source / "a/rt.dcm")
+    row = _rows(index_folder(source))["a/rt.dcm"]
+    assert row["ReferencedSeriesInstanceUID"] is None
+    assert row["problem"].startswith("has references to series that cannot be read")
+
+
+def test_an_index_without_the_references_of_rtstructs_is_made_anew(source, tmp_path):
+    write_index(index_folder(source), tmp_path / "instances.parquet", source)
+    assert read_index(tmp_path / "instances.parquet", source) is not None
+    table = pq.read_table(tmp_path / "instances.parquet")
+    before = table.replace_schema_metadata({**table.schema.metadata, b"schema_version": b"2"})
+    pq.write_table(before, tmp_path / "instances.parquet")
+    assert read_index(tmp_path / "instances.parquet", source) is None
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,16 @@ def test_the_experts_segmentations_are_found_by_study():
     assert (segs["instances"] == 1).all()
 
 
+def test_the_experts_rtstructs_are_found_by_study_too():
+    expert = {"modality": "RTSTRUCT", "structures": {"heart": "Heart"}}
+    judged = series_of_idc(_idc("nsclc_radiomics", expert=expert), NOWHERE)
+    assert judged.remote is not None
+    drawn = judged.remote[judged.remote["Modality"] != "CT"]
+    assert set(drawn["Modality"]) == {"RTSTRUCT"}
+    assert len(judged.experts) == 422
+    assert set(drawn["SeriesInstanceUID"]) <= {uid for uids in judged.experts.values() for uid in uids}
+
+
 def test_the_manifest_names_release_place_and_size_and_repeats_byte_by_byte():
     collection = _idc("nsclc_radiomics")
     texts = []

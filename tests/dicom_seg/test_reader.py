@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,10 @@ import pydicom
 import pytest
 from pydicom.pixels import pack_bits
 
+from ct_assets.collection import LUNGS
 from ct_assets.ct_nifti.convert import convert
-from ct_assets.ct_nifti.segmentation import LUNGS, UnusableSegmentationError, read_expert, read_seg
+from ct_assets.ct_nifti.segmentation import read_expert, read_seg
+from ct_assets.ct_nifti.structure import UnusableSegmentationError
 from ct_assets.store.paths import SeriesFolder
 from tests.dicom_seg.examples import AORTA, ESOPHAGUS, HEART, TRACHEA, Example
 
@@ -166,6 +169,18 @@ def test_fractional_segments_count_from_one_half(axial: Example, axial_seg: Path
 
     path = _changed(axial_seg, tmp_path / "seg.dcm", fractional)
     np.testing.assert_array_equal(read_seg(path, axial.record), axial.labels)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_damage_anywhere_is_an_error_of_the_file_and_no_other(axial: Example, axial_seg: Path, tmp_path: Path) -> None:
+    whole, random = axial_seg.read_bytes(), np.random.default_rng(1)
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in random.integers(132, len(content), 6):
+            content[place] = random.integers(256)
+        (tmp_path / "seg.dcm").write_bytes(content)
+        with contextlib.suppress(UnusableSegmentationError):
+            read_expert(tmp_path / "seg.dcm", axial.record, {"heart": "Heart"})
 
 
 def test_expert_segments_by_label_united_and_overlapping(axial: Example, axial_seg: Path, tmp_path: Path) -> None:

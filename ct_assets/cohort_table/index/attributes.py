@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ct_assets.dicom.references import referenced_series
+
 if TYPE_CHECKING:  # pydicom takes a second to import, which processes that read many sound headers are spared
     import pydicom
 
@@ -43,7 +45,7 @@ def attributes(dataset: "pydicom.Dataset") -> tuple[dict[str, Any], list[str]]:
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
-    for attribute in (*ATTRIBUTES, _REFERENCED_SERIES):
+    for attribute in ATTRIBUTES:
         values[attribute.keyword] = None
         try:
             parts = _parts(dataset.get(attribute.keyword))
@@ -56,9 +58,11 @@ def attributes(dataset: "pydicom.Dataset") -> tuple[dict[str, Any], list[str]]:
         except (TypeError, ValueError, OverflowError):
             count = f"{len(parts)} value{'s' if len(parts) != 1 else ''}"
             problems.append(f"has {attribute.keyword} with {count}, not {attribute.expected}")
-    references = values.pop(_REFERENCED_SERIES.keyword) or [{}]
-    referenced = references[0].get("SeriesInstanceUID")
-    values["ReferencedSeriesInstanceUID"] = str(referenced) if referenced else None
+    try:
+        values["ReferencedSeriesInstanceUID"] = referenced_series(dataset) or None
+    except Exception as error:
+        values["ReferencedSeriesInstanceUID"] = None
+        problems.append(f"has references to series that cannot be read ({type(error).__name__}: {error})")
     return values, problems
 
 
@@ -122,9 +126,7 @@ ATTRIBUTES = (
 )
 """What the index has of a header, and the few that tell how many bytes the pixels take."""
 
-_REFERENCED_SERIES = Attribute(
-    "ReferencedSeriesSequence", 0x00081115, "SQ", "a sequence of series", lambda parts: parts
-)
+_REFERENCED_SERIES, _REFERENCED_FRAMES_OF_REFERENCE = 0x00081115, 0x30060010
 
-READ: list[Any] = [attribute.tag for attribute in (*ATTRIBUTES, _REFERENCED_SERIES)]
+READ: list[Any] = [*(attribute.tag for attribute in ATTRIBUTES), _REFERENCED_SERIES, _REFERENCED_FRAMES_OF_REFERENCE]
 """Tags that `attributes` looks at; the others need not be read."""

@@ -10,6 +10,7 @@ from ct_assets.cohort_table.criteria.common import COMPLETE_FILES
 from ct_assets.cohort_table.criteria.judge import criteria, judge
 from ct_assets.cohort_table.criteria.measures import header_measures
 from ct_assets.cohort_table.source.clinical import ClinicalTableError, in_bigquery, patients
+from ct_assets.cohort_table.source.experts import of_expert
 from ct_assets.cohort_table.source.idc_metadata import GCS_BUCKETS
 from ct_assets.cohort_table.source.judged import Judged, NoCtError
 from ct_assets.collection import Collection
@@ -109,7 +110,7 @@ def series_expression(collection: Collection) -> ir.Table:
     """
     settings = collection.selection
     clinical = _patients(settings.clinical) if settings.clinical else None
-    return judge(header_measures(_images(collection, "CT"), settings), settings, clinical=clinical, without=WITHOUT)
+    return judge(header_measures(_ct_images(collection), settings), settings, clinical=clinical, without=WITHOUT)
 
 
 def series_sql(collection: Collection) -> str:
@@ -119,15 +120,14 @@ def series_sql(collection: Collection) -> str:
 
 def files_sql(collection: Collection) -> str:
     """Return the SQL that lists the objects of the selected series, with sizes and MD5."""
-    return _objects_sql(_images(collection, "CT"), _selected(collection).select("SeriesInstanceUID"))
+    return _objects_sql(_ct_images(collection), _selected(collection).select("SeriesInstanceUID"))
 
 
 def experts_sql(collection: Collection) -> str:
-    """Return the SQL that lists the objects of the experts' SEGs in the studies of the selected series."""
+    """Return the SQL that lists the objects that experts drew in the studies of the selected series."""
     assert collection.expert is not None
-    segs = _images(collection, "SEG")
-    segs = segs.filter(segs["SeriesDescription"] == collection.expert.series_description)
-    return _objects_sql(segs, _selected(collection).select("StudyInstanceUID").distinct())
+    drawn = of_expert(_original(collection), collection.expert)
+    return _objects_sql(drawn, _selected(collection).select("StudyInstanceUID").distinct())
 
 
 def _selected(collection: Collection) -> ir.Table:
@@ -161,15 +161,17 @@ def version_sql(source: BigQuerySource) -> str:
     return str(ibis.to_sql(versions.agg(idc_version=versions["idc_version"].max()), dialect="bigquery"))
 
 
-def _images(collection: Collection, modality: str) -> ir.Table:
+def _ct_images(collection: Collection) -> ir.Table:
+    instances = _original(collection)
+    return instances.filter(instances["Modality"] == "CT")
+
+
+def _original(collection: Collection) -> ir.Table:
+    """Return the instances of a collection, without analysis results of others."""
     source = collection.source
     assert isinstance(source, BigQuerySource)
     table = _table(source.table, DICOM_ALL)
-    return table.filter(
-        table["collection_id"] == source.collection_id,
-        table["analysis_result_id"].isnull(),
-        table["Modality"] == modality,
-    )
+    return table.filter(table["collection_id"] == source.collection_id, table["analysis_result_id"].isnull())
 
 
 def _patients(clinical: Clinical) -> ir.Table:
@@ -190,7 +192,7 @@ def _table(name: str, columns: dict[str, str]) -> ir.Table:
 
 
 def _expert_folders(judged: pd.DataFrame, experts: pd.DataFrame) -> dict[str, list[str]]:
-    """Return where the experts' SEGs of the study of each selected series will be in the mirror."""
+    """Return where what experts drew in the study of each selected series will be in the mirror."""
     of_study = experts.groupby("StudyInstanceUID")["SeriesInstanceUID"].agg(lambda uids: sorted(set(uids))).to_dict()
     selected = judged[judged["selected"]]
     pairs = zip(selected["SeriesInstanceUID"], selected["StudyInstanceUID"], strict=True)

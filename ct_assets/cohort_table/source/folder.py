@@ -13,6 +13,7 @@ from ct_assets.cohort_table.criteria.measures import ct_images, header_measures
 from ct_assets.cohort_table.index.header_index import index_folder
 from ct_assets.cohort_table.source.clinical import patients, read_clinical
 from ct_assets.cohort_table.source.engine import duckdb_engine, opened
+from ct_assets.cohort_table.source.experts import expert_files
 from ct_assets.cohort_table.source.judged import Judged, NoCtError
 from ct_assets.collection import Collection
 
@@ -23,7 +24,7 @@ def series_of_folder(collection: Collection, folder: Path, previous: pa.Table | 
     Parameters
     ----------
     collection : Collection
-        Its `selection` gives profile and thresholds, its `expert` what an expert's SEG is.
+        Its `selection` gives profile and thresholds, its `expert` what an expert's file is.
     folder : Path
         Folder of DICOM files.
     previous : pyarrow.Table, optional
@@ -110,30 +111,6 @@ def clinical_of(collection: Collection, backend: Backend) -> ir.Table | None:
     """
     chosen = collection.selection.clinical
     return patients(read_clinical(backend, chosen), chosen) if chosen else None
-
-
-def expert_files(instances: ir.Table, collection: Collection) -> dict[str, list[str]]:
-    """Return the files of expert segmentations by the series that they refer to, sorted.
-
-    Parameters
-    ----------
-    instances : ibis Table
-        Header index.
-    collection : Collection
-        Its `expert` names their SeriesDescription.
-    """
-    if collection.expert is None:
-        return {}
-    found = instances.filter(
-        instances["Modality"] == "SEG",
-        instances["SeriesDescription"] == collection.expert.series_description,
-        instances["ReferencedSeriesInstanceUID"].notnull(),
-        instances["problem"].isnull(),
-    ).select("ReferencedSeriesInstanceUID", "file")
-    files: dict[str, list[str]] = {}
-    for row in found.order_by("file").to_pyarrow().to_pylist():
-        files.setdefault(row["ReferencedSeriesInstanceUID"], []).append(row["file"])
-    return files
 
 
 def _what_is_there(instances: ir.Table) -> str:

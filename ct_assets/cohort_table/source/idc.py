@@ -14,6 +14,7 @@ from ct_assets.cohort_table.criteria.judge import criteria, judge
 from ct_assets.cohort_table.criteria.measures import header_measures
 from ct_assets.cohort_table.index.header_index import EmptySourceError, index_folder
 from ct_assets.cohort_table.source.engine import duckdb_engine, opened
+from ct_assets.cohort_table.source.experts import expert_folders
 from ct_assets.cohort_table.source.folder import clinical_of, with_files
 from ct_assets.cohort_table.source.geometry_index import INDEXES, checked_index, index_address, with_verdicts
 from ct_assets.cohort_table.source.idc_metadata import idc_series, installed_version, metadata_measures, remote_series
@@ -69,7 +70,7 @@ def series_of_idc(
         if instances is not None:
             judged = with_files(judged, headers)
             notes = (*notes, *_incomplete(judged, instances))
-        experts = _expert_folders(everything, collection)
+        experts = expert_folders(everything, collection)
         version = installed_version(backend)
         return Judged(
             series=judged,
@@ -135,25 +136,10 @@ def _stacked(on_headers: ir.Table, on_metadata: ir.Table) -> ir.Table:
     return added.select(*on_metadata.columns).union(on_metadata)
 
 
-def _expert_folders(everything: ir.Table, collection: Collection) -> dict[str, list[str]]:
-    """Return where expert SEGs of the same study will be in the mirror; reading them shows which CT they refer to."""
-    if collection.expert is None:
-        return {}
-    ct = everything.filter(everything["Modality"] == "CT").select(_KEY, "StudyInstanceUID")
-    segs = everything.filter(
-        everything["Modality"] == "SEG", everything["SeriesDescription"] == collection.expert.series_description
-    ).select("StudyInstanceUID", seg=everything[_KEY])
-    pairs = ct.inner_join(segs, "StudyInstanceUID").select(_KEY, "seg").order_by(_KEY, "seg")
-    folders: dict[str, list[str]] = {}
-    for row in pairs.to_pyarrow().to_pylist():
-        folders.setdefault(row[_KEY], []).append(row["seg"])
-    return folders
-
-
 def _remote(everything: ir.Table, judged: pd.DataFrame, experts: dict[str, list[str]], bucket: str) -> pd.DataFrame:
     """Return where the selected series and their experts' are."""
     selected = set(judged.loc[judged["selected"], _KEY])
-    wanted = selected | {seg for uid in selected for seg in experts.get(uid, [])}
-    series = remote_series(everything.filter(everything["Modality"].isin(["CT", "SEG"])), bucket).to_pandas()
+    wanted = selected | {drawn for uid in selected for drawn in experts.get(uid, [])}
+    series = remote_series(everything, bucket).to_pandas()
     found: pd.DataFrame = series[series[_KEY].isin(wanted)].sort_values(_KEY, ignore_index=True)
     return found[list(REMOTE_SERIES.columns)]

@@ -1,0 +1,64 @@
+"""Errors of a collection YAML in words: which key is wrong, and what is allowed there."""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+
+def explain(root: type[BaseModel], content: dict[str, Any], problem: Any) -> str:
+    """Say which key is wrong and what is allowed there.
+
+    Parameters
+    ----------
+    root : type of BaseModel
+        Model of the whole YAML.
+    content : dict
+        What the YAML holds.
+    problem : mapping
+        One of pydantic's errors.
+    """
+    location, models = _located(root, content, problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        allowed = sorted({name for model in models for name in model.model_fields})
+        return f"key {'.'.join(location)}: unknown; allowed here: {', '.join(allowed)}"
+    text = f"key {'.'.join(location) or 'demonstration'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    given = problem.get("input")
+    return f"{text} (given: {given!r})" if isinstance(given, str | int | float | bool) else text
+
+
+def _located(
+    root: type[BaseModel], content: Any, path: tuple[str | int, ...]
+) -> tuple[list[str], list[type[BaseModel]]]:
+    """Return the keys of a path in the YAML, and the models whose key the last one may be.
+
+    The paths of pydantic also name the alternative that was taken, a kind or a profile, which is no key of the YAML.
+    """
+    location: list[str] = []
+    models: list[type[BaseModel]] = [root]
+    holders = models
+    for part in path:
+        chosen = [model for model in models if part in _tags(model)]
+        known = isinstance(content, dict) and part in content
+        if chosen and not known:
+            models = holders = chosen
+            continue
+        location.append(str(part))
+        holders = models
+        fields = [model.model_fields[str(part)] for model in models if str(part) in model.model_fields]
+        models = [model for field in fields for model in _models_in(field.annotation)]
+        content = content[part] if known or (isinstance(content, list) and isinstance(part, int)) else None
+    return location, holders
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    """Return the value of kind or profile that chooses a model."""
+    field = model.model_fields.get("kind") or model.model_fields.get("profile")
+    return get_args(field.annotation) if field else ()
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

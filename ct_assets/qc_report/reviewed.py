@@ -1,0 +1,37 @@
+"""What becomes of a person's verdict: it is recorded, and whatever shows the state of the series follows."""
+
+from ct_assets.qc_report.review_section import refresh_page
+from ct_assets.review.record import Opinion, record_verdict
+from ct_assets.review.verdict import Verdict
+from ct_assets.store.paths import CollectionFolder
+
+
+def review_series(store: CollectionFolder, collection: str, series_instance_uid: str, opinion: Opinion) -> Verdict:
+    """Record a verdict, as the command line and the web UI do.
+
+    Parameters
+    ----------
+    store : CollectionFolder
+        Results of the collection.
+    collection : str
+        Its name.
+    series_instance_uid : str
+        The series.
+    opinion : Opinion
+        What is said, by whom, and of what.
+
+    Returns
+    -------
+    Verdict
+        As it was written.
+
+    Raises
+    ------
+    ReviewError
+        If there is no such series, model or subject, or the reviewer or the comment cannot be kept.
+    RecordError, ValueError, OSError
+        If what is to be judged is damaged.
+    """
+    verdict = record_verdict(store, collection, series_instance_uid, opinion)
+    refresh_page(store, series_instance_uid)
+    return verdict

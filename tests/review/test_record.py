@@ -1,0 +1,272 @@
+"""Recording verdicts: what is allowed, what is bound, and what the history keeps."""
+
+import multiprocessing
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ct_assets.review import history
+from ct_assets.review.digests import read_judgeable
+from ct_assets.review.history import DamagedReviewError, append_verdict, collection_reviews, series_reviews
+from ct_assets.review.record import Opinion, ReviewError, record_verdict
+from ct_assets.review.state import State, standing
+from ct_assets.review.verdict import Decision, Verdict
+from ct_assets.store.paths import CollectionFolder
+from ct_assets.store.record import RecordError
+from tests.review.small_store import (
+    BODY_MODEL,
+    add_series,
+    damage_reviews,
+    uid,
+    write_body_part,
+    write_label_map,
+    written,
+)
+
+
+def record(store: CollectionFolder, verdict: str = "reject", number: int = 1, **more: Any) -> Verdict:
+    return record_verdict(store, "demo", uid(number), Opinion(Decision(verdict), **{"reviewer": "Jane Doe", **more}))
+
+
+def state(store: CollectionFolder, model: str | None = None, subject: str | None = None, number: int = 1) -> State:
+    return standing(series_reviews(store, uid(number)), read_judgeable(store.series(uid(number))), model, subject).state
+
+
+def test_a_verdict_is_kept_as_it_was_given(store: CollectionFolder) -> None:
+    verdict = record(
+        store, "needs correction", model="2d", subject="heart", comment="  leaks into the liver\r\nsee 40 "
+    )
+    assert series_reviews(store, uid(1)) == (verdict,)
+    [kept] = written(store, uid(1))
+    assert kept["schema_version"] == 1
+    assert (kept["model"], kept["subject"], kept["verdict"]) == ("2d", "heart", "needs correction")
+    assert kept["comment"] == "leaks into the liver\nsee 40"
+    assert kept["judged"] == {"2d": f"{1:064d}"}
+    assert kept["reviewed_at"].endswith("Z")
+    assert abs((datetime.now(UTC) - verdict.reviewed_at).total_seconds()) < 60
+
+
+def test_a_moment_of_another_zone_is_kept_in_utc(store: CollectionFolder) -> None:
+    moment = datetime.fromisoformat("2026-03-01T01:30:00+02:00")
+    record_verdict(store, "demo", uid(1), Opinion(Decision.ACCEPT, "Jane"), now=moment)
+    [path] = (store.reviews / uid(1)).iterdir()
+    assert path.name.startswith("20260228T233000.000000Z-")
+    assert written(store, uid(1))[0]["reviewed_at"] == "2026-02-28T23:30:00Z"
+
+
+@pytest.mark.parametrize("reviewer", ["", "   ", "a\nb", "a\x00b", "a\x1b[31mb", "a\u202eb", "a\u2028b", "x" * 101])
+def test_a_reviewer_without_a_name_that_can_be_shown_is_refused(store: CollectionFolder, reviewer: str) -> None:
+    with pytest.raises(ReviewError, match="the reviewer must be a name"):
+        record(store, reviewer=reviewer)
+    assert not store.reviews.exists()
+
+
+@pytest.mark.parametrize(
+    "reviewer", ["../../etc/passwd", "<script>alert(1)</script>", "[red]x[/red]", "Ольга Ω", "O'Neil; DROP TABLE", "🙂"]
+)
+def test_a_name_is_text_and_no_path(store: CollectionFolder, tmp_path: Path, reviewer: str) -> None:
+    before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(store.reviews)}
+    assert record(store, reviewer=reviewer, comment=reviewer).reviewer == reviewer
+    assert {path for path in tmp_path.rglob("*") if not path.is_relative_to(store.reviews)} == before
+    assert series_reviews(store, uid(1))[0].comment == reviewer
+
+
+def test_a_comment_with_control_characters_is_refused(store: CollectionFolder) -> None:
+    with pytest.raises(ReviewError, match="the comment may have"):
+        record(store, comment="\x1b]0;title\x07")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"model": "3d_lowres"}, r"nothing by a model '3d_lowres'; there is: 2d, 3d_fullres, bpr_public"),
+        ({"model": "../2d"}, "there is: 2d, 3d_fullres, bpr_public"),
+        (
+            {"model": "2d", "subject": "chest"},
+            "model 2d has no subject 'chest'; allowed: esophagus, heart, trachea, aorta",
+        ),
+        ({"model": BODY_MODEL, "subject": "heart"}, "model bpr_public has no subject 'heart'; allowed: C1, .*head"),
+        ({"subject": "liver"}, "there is no subject 'liver'; allowed: esophagus, .*lung_end, .*chest"),
+    ],
+)
+def test_what_is_unknown_is_refused_with_what_is_allowed(
+    store: CollectionFolder, more: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ReviewError, match=message):
+        record(store, **more)
+    assert not store.reviews.exists()
+
+
+@pytest.mark.parametrize("series", ["1.2.3", "../series", "..", "", "1.2.826.0.1.1/../1", "x" * 1000])
+def test_an_unknown_series_is_refused_with_those_there_are(store: CollectionFolder, series: str) -> None:
+    with pytest.raises(
+        ReviewError, match=r"no results of a series .*it has those of 1\.2\.826\.0\.1\.1, 1\.2\.826\.0\.1\.2$"
+    ):
+        record_verdict(store, "demo", series, Opinion(Decision.ACCEPT, "Jane"))
+    assert not store.reviews.exists()
+
+
+def test_many_series_are_not_all_named(store: CollectionFolder) -> None:
+    for number in range(3, 10):
+        store.series(uid(number)).path.mkdir()
+    with pytest.raises(ReviewError, match="and 4 more"):
+        record_verdict(store, "demo", "9.9", Opinion(Decision.ACCEPT, "Jane"))
+
+
+def test_nothing_made_yet_cannot_be_judged(store: CollectionFolder) -> None:
+    store.series(uid(3)).path.mkdir()
+    with pytest.raises(ReviewError, match="materialize organ_seg first"):
+        record(store, number=3)
+    with pytest.raises(ReviewError, match="materialize bpr_json first"):
+        record(store, number=3, subject="chest")
+
+
+def test_a_damaged_object_cannot_be_judged(store: CollectionFolder) -> None:
+    store.series(uid(1)).label_map_record("2d").write_text("{")
+    with pytest.raises(RecordError, match=r"2d.json is damaged"):
+        record(store)
+
+
+def test_equal_content_made_again_keeps_the_verdict_and_other_content_reopens_it(store: CollectionFolder) -> None:
+    folder = store.series(uid(1))
+    record(store)
+    record(store, model="2d", subject="heart")
+    record(store, model=BODY_MODEL, subject="lung_start")
+    scopes = [(None, None), ("2d", "heart"), (BODY_MODEL, "lung_start")]
+    for model in ("2d", "3d_fullres"):
+        write_label_map(folder, model, f"{1:064d}", seconds=99.0)
+    write_body_part(folder, seconds=99.0)
+    assert [state(store, *scope) for scope in scopes] == [State.REJECTED] * 3
+    write_label_map(folder, "2d", "f" * 64)
+    assert [state(store, *scope) for scope in scopes] == [State.REOPENED, State.REOPENED, State.REJECTED]
+    record(store, "accept", model="2d")
+    assert state(store, "2d", "heart") is State.ACCEPTED
+
+
+@pytest.mark.parametrize("change", [{"height": 10.5}, {"score": 41.0}, {"chest": 0.7}])
+def test_every_part_of_the_body_part_regression_enters_its_digest(
+    store: CollectionFolder, change: dict[str, float]
+) -> None:
+    record(store, "accept", model=BODY_MODEL)
+    write_body_part(store.series(uid(1)), **change)
+    assert state(store, BODY_MODEL, "chest") is State.REOPENED
+
+
+def test_the_history_only_grows(store: CollectionFolder) -> None:
+    kept: dict[str, bytes] = {}
+    for verdict in ("accept", "reject", "accept", "accept"):
+        record(store, verdict)
+        files = {path.name: path.read_bytes() for path in (store.reviews / uid(1)).iterdir()}
+        assert kept.items() <= files.items()
+        assert len(files) == len(kept) + 1
+        kept = files
+    assert [str(one.verdict) for one in series_reviews(store, uid(1))] == ["accept", "reject", "accept", "accept"]
+
+
+def test_a_file_of_the_same_name_is_left_as_it_is(store: CollectionFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = record(store)
+    [path] = (store.reviews / uid(1)).iterdir()
+    before = path.read_bytes()
+    monkeypatch.setattr(history.uuid, "uuid4", lambda: type("Same", (), {"hex": path.stem.split("-")[1]}))
+    with pytest.raises(FileExistsError, match="nothing was written"):
+        append_verdict(store, verdict.model_copy(update={"verdict": Decision.ACCEPT}))
+    assert path.read_bytes() == before
+
+
+def _write_many(root: Path, reviewer: str) -> None:
+    for rank in range(25):
+        opinion = Opinion(Decision.ACCEPT, reviewer, comment=str(rank))
+        record_verdict(CollectionFolder(root), "demo", uid(1), opinion, now=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_concurrent_writers_lose_nothing(store: CollectionFolder) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_many, args=(store.path, name)) for name in ("Ann", "Bob")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    verdicts = series_reviews(store, uid(1))
+    assert sorted((one.reviewer, int(one.comment)) for one in verdicts) == [
+        (name, rank) for name in ("Ann", "Bob") for rank in range(25)
+    ]
+    assert [path.name for path in (store.reviews / uid(1)).iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_damaged_file_is_named_and_hides_no_other_series(store: CollectionFolder) -> None:
+    record(store)
+    record(store, "accept")
+    other = record(store, number=2)
+    name = damage_reviews(store, uid(1))
+    with pytest.raises(DamagedReviewError, match=f"review: .*{name} is damaged .*backup"):
+        series_reviews(store, uid(1))
+    reviews = collection_reviews(store)
+    assert reviews.verdicts == {uid(2): (other,)}
+    assert list(reviews.damaged) == [uid(1)]
+    assert name in reviews.damaged[uid(1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("20260101T000000.000000Z-0.json", b""),
+        ("20260101T000000.000000Z-0.json", b"[]"),
+        ("20260101T000000.000000Z-0.json", b"\xff\xfe"),
+        ("verdict.json.bak", b"{}"),
+    ],
+)
+def test_a_file_that_is_no_verdict_is_damage(store: CollectionFolder, name: str, content: bytes) -> None:
+    record(store, "accept")
+    (store.reviews / uid(1) / name).write_bytes(content)
+    assert list(collection_reviews(store).damaged) == [uid(1)]
+
+
+def test_a_verdict_on_another_series_or_of_another_version_is_damage(store: CollectionFolder) -> None:
+    record(store)
+    [path] = (store.reviews / uid(1)).iterdir()
+    (store.reviews / uid(2)).mkdir()
+    (store.reviews / uid(2) / path.name).write_bytes(path.read_bytes())
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 2'))
+    damaged = collection_reviews(store).damaged
+    assert f"is about series {uid(1)}" in damaged[uid(2)]
+    assert "schema_version" in damaged[uid(1)]
+
+
+def test_what_a_killed_writer_left_is_no_verdict(store: CollectionFolder) -> None:
+    record(store)
+    (store.reviews / uid(1) / ".0123.partial.20260101T000000.000000Z-0.json").write_bytes(b'{"schema')
+    assert len(series_reviews(store, uid(1))) == 1
+
+
+def test_folders_that_are_no_series_are_named(store: CollectionFolder) -> None:
+    record(store)
+    (store.reviews / "old").mkdir()
+    (store.reviews / "1.2.9").write_text("a file")
+    reviews = collection_reviews(store)
+    assert list(reviews.verdicts) == [uid(1)]
+    assert set(reviews.damaged) == {"old", "1.2.9"}
+
+
+def test_without_reviews_a_large_collection_costs_one_look(tmp_path: Path) -> None:
+    store = CollectionFolder(tmp_path)
+    assert collection_reviews(store).verdicts == {}
+    (store.reviews).mkdir()
+    assert collection_reviews(store).verdicts == {}
+
+
+def test_thousands_of_verdicts_are_read_in_a_moment(store: CollectionFolder) -> None:
+    add_series(store, 3)
+    verdict = record(store)
+    text = verdict.model_dump_json()
+    for number in range(1000):
+        folder = store.reviews / uid(100 + number)
+        folder.mkdir()
+        for rank in range(2):
+            (folder / f"20260101T000000.00000{rank}Z-0.json").write_text(text.replace(uid(1), uid(100 + number)))
+    began = time.perf_counter()
+    assert len(collection_reviews(store).verdicts) == 1001
+    assert time.perf_counter() - began < 5
