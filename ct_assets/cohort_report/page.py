@@ -15,7 +15,7 @@ from ct_assets.cohort_report.models_compared import FEWEST_PAIRS, compare_models
 from ct_assets.cohort_report.plots import plots, script_json
 from ct_assets.cohort_report.rejected import RejectedRow
 from ct_assets.cohort_report.series_index import SeriesIndex
-from ct_assets.cohort_report.series_table import SeriesRow, excluded_rows, series_rows
+from ct_assets.cohort_report.series_table import NO_QC, SeriesRow, excluded_rows, series_rows
 from ct_assets.collection import EXPERT, Collection
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from ct_assets.qc_report.finding import Outcome, Rule
@@ -66,7 +66,7 @@ def cohort_page(
     unreadable : sequence of UnreadableTable
         Tables that were left out.
     rejected : sequence of RejectedRow
-        What reviewers rejected.
+        What reviewers rejected, which the tables are without.
     versions : mapping of str to str, optional
         Package -> version, shown at the end.
     made_from : str, optional
@@ -82,8 +82,8 @@ def cohort_page(
     features = SHAPE_FEATURES.empty() if features is None else features
     unfit = unfit or {}
     index = SeriesIndex(qc, cohort[cohort["selected"].astype(bool)])
-    rejected_series = {row.series_instance_uid for row in rejected if not row.model and not row.subject}
-    rows = series_rows(qc, cohort, unfit, collection, rejected_series)
+    whole = {row.series_instance_uid for row in rejected if not row.model and not row.subject}
+    rows = series_rows(qc, cohort, unfit, collection, whole)
     figures = paper_figures(qc, collection, index)
     explorer = feature_explorer(features, qc, collection, index)
     models = [model for model in model_colours(collection) if model != EXPERT]
@@ -97,7 +97,7 @@ def cohort_page(
         .render(
             collection=collection,
             notice=DEMONSTRATION_NOTICE if collection.demonstration else None,
-            counts=_counts(rows, cohort, unfit, rejected_series),
+            counts=_counts(rows, cohort, unfit, whole),
             flow=_flow(flow),
             characteristics=_characteristics(characteristics),
             excluded=excluded[:_EXCLUDED_SHOWN],
@@ -108,6 +108,7 @@ def cohort_page(
             tally=_tally(rows),
             rows=rows[:SERIES_SHOWN],
             series=len(rows),
+            no_qc=NO_QC,
             figures=figures,
             points_drawn=POINTS_DRAWN,
             sampled={

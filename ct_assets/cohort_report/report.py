@@ -28,7 +28,7 @@ _PACKAGES = ("ct-assets", "nnunet", "bpreg", "pyradiomics", "highdicom", "dcm2ni
 class CohortReport:
     """The judged QC table of a collection, the files that are not in it, and what reviewers rejected of it.
 
-    What is rejected is in the table, but neither in the fences nor on the page.
+    What is rejected is in the table, but neither in the fences nor in the figures; the page lists it.
     """
 
     qc: pd.DataFrame
@@ -59,22 +59,23 @@ def make_report(collection: Collection, store: CollectionFolder) -> CohortReport
     features, unreadable_features = compact(
         SHAPE_FEATURES, [folder.shape_features for folder in series], "shape_features"
     )
-    left_in = partial(without_rejected, store=store, reviews=collection_reviews(store), judgeable=cache(read_judgeable))
-    features_shown, _ = left_in(features)
-    found = distributions(left_in(measured)[0], features_shown)
+    left = partial(without_rejected, store=store, reviews=collection_reviews(store), judgeable=cache(read_judgeable))
+    shown_features, _ = left(features)
+    found = distributions(left(measured)[0], shown_features)
     qc = judged(measured, LimitsInForce(collection.qc, found), collection.qc.largest_region)
     QC.write(qc, store.cohort.qc_table)
     SHAPE_FEATURES.write(features, store.cohort.shape_features)
     DISTRIBUTIONS.write(found, store.cohort.distributions)
     left_out = (*unreadable, *unreadable_features)
-    shown, rejected = left_in(qc)
+    shown, rejected = left(qc)
+    counts = store.cohort.characteristics  # a cohort that an earlier version selected has none
     page = cohort_page(
         collection,
         shown,
-        features=features_shown,
+        features=shown_features,
         cohort=cohort,
         selection_flow=SELECTION_FLOW.read(store.cohort.selection_flow),
-        characteristics=CHARACTERISTICS.read(store.cohort.characteristics),
+        characteristics=CHARACTERISTICS.read(counts) if counts.is_file() else None,
         unfit=unfit,
         unreadable=left_out,
         rejected=rejected,

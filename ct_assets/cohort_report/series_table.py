@@ -1,7 +1,6 @@
 """The table of all series: what each rule says about each, those furthest outside their limits first."""
 
-from collections.abc import Collection as AnyOf
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -16,6 +15,9 @@ from ct_assets.qc_report.wording import RULE_TITLES, limits, number
 
 _WORST_FIRST = [Outcome.FAIL, Outcome.NOT_MEASURABLE, Outcome.PASS, Outcome.NOT_EVALUATED]
 """As `ct_assets.qc_report.finding.worst` ranks them."""
+
+NO_QC = "no QC yet"
+REJECTED = "rejected by review"
 
 _KEYS = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
 
@@ -54,7 +56,7 @@ def series_rows(
     cohort: pd.DataFrame,
     unfit: Mapping[str, str],
     collection: Collection,
-    rejected: AnyOf[str] = (),
+    rejected: Set[str] = frozenset(),
 ) -> list[SeriesRow]:
     """Return a row per selected or judged series, the worst first.
 
@@ -68,8 +70,8 @@ def series_rows(
         SeriesInstanceUID -> reason of series that turned out unfit after selection.
     collection : Collection
         The collection, for the viewer.
-    rejected : collection of str
-        Series that reviewers rejected as a whole.
+    rejected : set of str, optional
+        SeriesInstanceUIDs of series that a reviewer rejected as a whole.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def series_rows(
                 failures=failures.get(uid, 0),
                 outside=furthest.get(uid, 0.0),
                 explanation=explanations.get(str(uid), ""),
-                state="" if uid in done else "no QC yet",
+                state="" if uid in done else REJECTED if uid in rejected else NO_QC,
                 viewer=viewer_link(collection.viewer_url, str(study), str(uid)),
             )
         )

@@ -153,7 +153,7 @@ def test_table_one_and_what_reviewers_rejected(nsclc: Published) -> None:
     assert '<th>patients</th><td class="n">26,254</td><td class="n">571</td>' in table
     assert '<th>size</th><td class="n">11.3 GB</td><td class="n">81.0 GB</td>' in table
     section = html.split('id="rejected"')[1].split("</table>")[0]
-    for text in ("3d_fullres", "aorta", "leaks &lt;b&gt;", "R. Viewer", "../series/1.2.3/qc.html", "2026-01-02"):
+    for text in ("3d_fullres", "aorta", "leaks &lt;b&gt;", "R. Viewer", "../series/1.2.3/qc.html", "2026-01-02 03:04"):
         assert text in section
     assert "Rejected by review" not in without_plotly(cohort_page(*nsclc))
 
@@ -226,3 +226,17 @@ def test_without_a_viewer_points_open_the_series_page(nsclc: Published) -> None:
     assert "click to open its page" in html
     assert "shift-click" not in html.split("<script")[0]
     assert "javascript:" not in html
+
+
+def test_a_series_rejected_as_a_whole_is_listed_as_such(nsclc: Published) -> None:
+    collection, qc = nsclc
+    uid = "1.2.901"
+    damaged = RejectedRow("", uid, "", "", "", None, "the history cannot be read")
+    html = without_plotly(
+        cohort_page(collection, qc, cohort=cohort_rows(("LUNG1-901", uid, True, "")), rejected=[damaged])
+    )
+    assert "<td>all</td><td>all</td><td>the history cannot be read</td>" in html.split('id="rejected"')[1]
+    row = next(part for part in html.split('id="series-table"')[1].split("<tr>") if uid in part)
+    assert "rejected by review" in row
+    assert f'href="../series/{uid}/qc.html"' in row
+    assert "no QC yet" not in html
