@@ -17,7 +17,6 @@ _WORST_FIRST = [Outcome.FAIL, Outcome.NOT_MEASURABLE, Outcome.PASS, Outcome.NOT_
 """As `ct_assets.qc_report.finding.worst` ranks them."""
 
 NO_QC = "no QC yet"
-REJECTED = "rejected by review"
 
 _KEYS = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
 
@@ -101,7 +100,7 @@ def series_rows(
                 failures=failures.get(uid, 0),
                 outside=furthest.get(uid, 0.0),
                 explanation=explanations.get(str(uid), ""),
-                state="" if uid in done else REJECTED if uid in rejected else NO_QC,
+                state="" if uid in done else NO_QC,
                 viewer=viewer_link(collection.viewer_url, str(study), str(uid)),
             )
         )
