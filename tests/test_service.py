@@ -171,6 +171,7 @@ def test_a_reviewer_goes_from_a_failing_check_to_the_page_of_the_series(
     with browser.new_context(viewport={"width": 1500, "height": 950}) as context:
         ui = context.new_page()
         ui.goto(f"{service.url}/assets/demo/qc_report?view=checks&checkDetail=dice", timeout=120_000)
+        ui.get_by_text("Latest execution").wait_for(timeout=60_000)
         ui.get_by_text("Partitions", exact=True).last.click()
         ui.get_by_text("Failed (1)").wait_for(timeout=60_000)
         ui.get_by_text(shifted[-6:]).first.click()
