@@ -196,13 +196,17 @@ def test_a_click_on_a_point_of_the_report_opens_the_page_of_the_series(
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(folder.cohort.report.as_uri())
-        figure = page.locator("#figure-4-dice")
-        figure.scroll_into_view_if_needed()
-        point = figure.locator(".scatterlayer .points path").first
-        point.wait_for(timeout=60_000)
+        page.wait_for_selector("html[data-drawn]", state="attached", timeout=120_000)
         page.screenshot(path=screenshots / "report.png", full_page=True)
+        point = page.locator("#figure-4-dice .scatterlayer .point").first
+        point.scroll_into_view_if_needed()
+        box = point.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x - 3, y)
+        page.mouse.move(x, y)
+        page.wait_for_selector("#figure-4-dice .hoverlayer .hovertext", timeout=60_000)
         with context.expect_page() as opened:
-            point.click(force=True)
+            page.mouse.click(x, y)
         opened.value.get_by_role("heading", name="Planes through the heart").wait_for(timeout=60_000)
         assert opened.value.url in {folder.series(uid).qc_page.as_uri() for uid in selected}
     assert not problems

@@ -97,7 +97,7 @@ def cohort_page(
         .render(
             collection=collection,
             notice=DEMONSTRATION_NOTICE if collection.demonstration else None,
-            counts=_counts(rows, cohort, unfit),
+            counts=_counts(rows, cohort, unfit, whole),
             flow=_flow(flow),
             characteristics=_characteristics(characteristics),
             excluded=excluded[:_EXCLUDED_SHOWN],
@@ -131,7 +131,9 @@ def cohort_page(
     )
 
 
-def _counts(rows: Sequence[SeriesRow], cohort: pd.DataFrame, unfit: Mapping[str, str]) -> list[tuple[str, int]]:
+def _counts(
+    rows: Sequence[SeriesRow], cohort: pd.DataFrame, unfit: Mapping[str, str], rejected: set[str]
+) -> list[tuple[str, int]]:
     judged = [row for row in rows if not row.state]
     counts = [
         ("patients", len({row.patient_id for row in rows})),
@@ -141,7 +143,8 @@ def _counts(rows: Sequence[SeriesRow], cohort: pd.DataFrame, unfit: Mapping[str,
         ("with a failing rule", sum(row.overall is Outcome.FAIL for row in rows)),
     ]
     excluded = int((~cohort["selected"].astype(bool)).sum()) + len(unfit)
-    return [*counts, ("excluded", excluded)] if excluded else counts
+    further = [("excluded", excluded), ("rejected by review", len(rejected))]
+    return [*counts, *(entry for entry in further if entry[1])]
 
 
 def _flow(flow: pd.DataFrame) -> list[dict[str, Any]]:

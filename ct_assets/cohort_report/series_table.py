@@ -81,7 +81,7 @@ def series_rows(
     selected = cohort[cohort["selected"].astype(bool)]
     series = pd.concat([qc[_KEYS], selected[_KEYS]]).drop_duplicates("SeriesInstanceUID")
     done = set(qc["SeriesInstanceUID"])
-    series = series[~series["SeriesInstanceUID"].isin(set(unfit) - done)]
+    series = series[~series["SeriesInstanceUID"].isin({*unfit, *rejected} - done)]
     failed = qc[qc["outcome"] == Outcome.FAIL]
     failed = failed.assign(outside=severity(failed))
     explanations = _explanations(failed)

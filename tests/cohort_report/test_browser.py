@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from benchmarks.qc_cohort import SERIES, write_cohort
 from ct_assets.cohort_report.report import make_report
@@ -34,12 +34,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> CollectionFolder:
 
 
 @pytest.fixture(scope="module")
-def page(store: CollectionFolder) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
+def page(store: CollectionFolder, browser: Browser) -> Iterator[Page]:
+    problems: list[str] = []
+    with browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True) as context:
         opened = context.new_page()
-        problems: list[str] = []
         opened.on("pageerror", lambda error: problems.append(str(error)))
         opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         opened.on("request", lambda request: problems.append(request.url) if "report.html" not in request.url else None)
@@ -49,8 +47,7 @@ def page(store: CollectionFolder) -> Iterator[Page]:
         opened.wait_for_selector("html[data-drawn]", state="attached", timeout=WAIT)
         print(f"\nopen to all figures drawn: {time.perf_counter() - started:.1f} s")  # noqa: T201
         yield opened
-        browser.close()
-        assert problems == []
+    assert problems == []
 
 
 def timed(page: Page, what: str, action: Callable[[], Any]) -> None:

@@ -15,7 +15,7 @@ from ct_assets.review.digests import Judgeable
 from ct_assets.review.record import Opinion, record_verdict
 from ct_assets.review.verdict import Decision
 from ct_assets.store.paths import CollectionFolder
-from ct_assets.store.tables import COHORT, DISTRIBUTIONS, QC, SELECTION_FLOW, SHAPE_FEATURES
+from ct_assets.store.tables import CHARACTERISTICS, COHORT, DISTRIBUTIONS, QC, SELECTION_FLOW, SHAPE_FEATURES
 from tests.cohort_report.conftest import collection_of
 from tests.review.small_store import (
     BODY_MODEL,
@@ -249,6 +249,7 @@ def test_the_report_of_a_cohort_leaves_out_what_is_rejected_and_its_table_does_n
     ]
     COHORT.write(pd.DataFrame(rows, columns=list(COHORT.columns)), store.cohort.cohort)
     SELECTION_FLOW.write(SELECTION_FLOW.empty(), store.cohort.selection_flow)
+    CHARACTERISTICS.write(CHARACTERISTICS.empty(), store.cohort.characteristics)
     collection = collection_of("nlst")
     assert make_report(collection, store).rejected == ()
     key = ("sphericity", "heart", "2d")
@@ -261,6 +262,10 @@ def test_the_report_of_a_cohort_leaves_out_what_is_rejected_and_its_table_does_n
     assert counted(store)["sphericity", "heart", "3d_fullres"] == 2
     assert set(QC.read(store.cohort.qc_table)["SeriesInstanceUID"]) == {uid(1), uid(2), uid(3)}
     assert len(SHAPE_FEATURES.read(store.cohort.shape_features)) == len(features(store))
+    html = store.cohort.report.read_text()
+    listed, series = (html.split(f'id="{name}"')[1].split("</table>")[0] for name in ("rejected-table", "series-table"))
+    assert (uid(1) in listed, uid(2) in listed, uid(3) in listed) == (True, True, False)
+    assert (uid(1) in series, uid(2) in series, uid(3) in series) == (True, False, True)
 
 
 def counted(store: CollectionFolder) -> dict[tuple[str, str, str], int]:
