@@ -15,7 +15,7 @@ from ct_assets.cohort_report.models_compared import FEWEST_PAIRS, compare_models
 from ct_assets.cohort_report.plots import plots, script_json
 from ct_assets.cohort_report.rejected import RejectedRow
 from ct_assets.cohort_report.series_index import SeriesIndex
-from ct_assets.cohort_report.series_table import NO_QC, SeriesRow, excluded_rows, series_rows
+from ct_assets.cohort_report.series_table import SeriesRow, excluded_rows, series_rows
 from ct_assets.collection import EXPERT, Collection
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from ct_assets.qc_report.finding import Outcome, Rule
@@ -108,7 +108,6 @@ def cohort_page(
             tally=_tally(rows),
             rows=rows[:SERIES_SHOWN],
             series=len(rows),
-            no_qc=NO_QC,
             figures=figures,
             points_drawn=POINTS_DRAWN,
             sampled={

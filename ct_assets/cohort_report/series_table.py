@@ -16,8 +16,6 @@ from ct_assets.qc_report.wording import RULE_TITLES, limits, number
 _WORST_FIRST = [Outcome.FAIL, Outcome.NOT_MEASURABLE, Outcome.PASS, Outcome.NOT_EVALUATED]
 """As `ct_assets.qc_report.finding.worst` ranks them."""
 
-NO_QC = "no QC yet"
-
 _KEYS = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
 
 
@@ -70,7 +68,7 @@ def series_rows(
     collection : Collection
         The collection, for the viewer.
     rejected : set of str, optional
-        SeriesInstanceUIDs of series that a reviewer rejected as a whole.
+        SeriesInstanceUIDs that a reviewer rejected as a whole: the page lists them apart.
 
     Returns
     -------
@@ -100,7 +98,7 @@ def series_rows(
                 failures=failures.get(uid, 0),
                 outside=furthest.get(uid, 0.0),
                 explanation=explanations.get(str(uid), ""),
-                state="" if uid in done else NO_QC,
+                state="" if uid in done else "no QC yet",
                 viewer=viewer_link(collection.viewer_url, str(study), str(uid)),
             )
         )

@@ -236,5 +236,7 @@ def test_a_series_rejected_as_a_whole_is_listed_apart(nsclc: Published) -> None:
         cohort_page(collection, qc, cohort=cohort_rows(("LUNG1-901", uid, True, "")), rejected=[damaged])
     )
     assert "<td>all</td><td>all</td><td>the history cannot be read</td>" in html.split('id="rejected"')[1]
+    assert f'href="../series/{uid}/qc.html"' in html.split('id="rejected"')[1].split('id="series"')[0]
     assert uid not in html.split('id="series-table"')[1]
+    assert "<b>1</b><span>rejected by review</span>" in html
     assert "no QC yet" not in html
