@@ -90,6 +90,10 @@ def _show_end(console: Console, outcome: CohortOutcome, collection: Collection, 
     console.print(f"\n{annotated} series annotated{before}, {unfit} unfit, {failed} failed.")
     if collection.demonstration and annotated:
         console.print(f"[bold yellow]{DEMONSTRATION_NOTICE.capitalize()}.[/bold yellow]")
+    if any(verdict == "fail" for series in outcome.series for verdict in series.checks.values()):
+        console.print(
+            f"To review: ct-assets review {_shown(outcome.folder.path)} --queue", soft_wrap=True, markup=False
+        )
     if outcome.report_problem:
         console.print(f"Report: not made: {outcome.report_problem}", soft_wrap=True, markup=False)
     elif outcome.report:
