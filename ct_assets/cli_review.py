@@ -116,7 +116,7 @@ def _record(
         model, subject, comment = about
         opinion = Opinion(Decision(verdict.replace("-", " ")), reviewer, model, subject, comment)
         recorded = review_series(store, store.path.resolve().name, series, opinion)
-    click.echo(f"{recorded.verdict} by {recorded.reviewer}: {recorded.scope} of series {series}")
+    click.echo(f"{series}: {recorded.scope}: {recorded.verdict} by {recorded.reviewer}")
 
 
 def _stored() -> list[CollectionFolder]:

@@ -90,10 +90,9 @@ def _show_end(console: Console, outcome: CohortOutcome, collection: Collection, 
     console.print(f"\n{annotated} series annotated{before}, {unfit} unfit, {failed} failed.")
     if collection.demonstration and annotated:
         console.print(f"[bold yellow]{DEMONSTRATION_NOTICE.capitalize()}.[/bold yellow]")
-    if any(verdict == "fail" for series in outcome.series for verdict in series.checks.values()):
-        console.print(
-            f"To review: ct-assets review {_shown(outcome.folder.path)} --queue", soft_wrap=True, markup=False
-        )
+    if any(series.status == "annotated" and "fail" in series.checks.values() for series in outcome.series):
+        command = f"ct-assets review {_shown(outcome.folder.path)} --queue"
+        console.print(f"What failed waits for review: {command}", soft_wrap=True, markup=False)
     if outcome.report_problem:
         console.print(f"Report: not made: {outcome.report_problem}", soft_wrap=True, markup=False)
     elif outcome.report:
