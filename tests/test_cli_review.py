@@ -38,7 +38,7 @@ def run(*arguments: str, code: int = 0, **environment: str) -> str:
 def test_a_verdict_is_recorded(store: CollectionFolder) -> None:
     part = ("--model", "2d", "--subject", "heart")
     said = run("demo", uid(1), "--verdict", "needs-correction", "--reviewer", "Jane Doe", *part)
-    assert said == f"needs correction by Jane Doe: heart by 2d of series {uid(1)}\n"
+    assert said == f"{uid(1)}: heart by 2d: needs correction by Jane Doe\n"
     [kept] = written(store, uid(1))
     assert (kept["collection"], kept["verdict"], kept["subject"]) == ("demo", "needs correction", "heart")
 
