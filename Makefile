@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 PORT ?= 3000
+TEST_PROCESSES ?= 2
 UV_VERSION := 0.13
 export UV_PYTHON_DOWNLOADS := never
 export DAGSTER_HOME := $(CURDIR)
@@ -43,7 +44,7 @@ debian-packages: ## Install the Debian packages that the tests use (validators, 
 
 .PHONY: test
 test: install debian-packages ## Run the tests
-	$(BIN)/pytest -m "not cuda" $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not cuda" -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: install ## Check style, types and the import rules

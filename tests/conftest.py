@@ -13,6 +13,14 @@ from ct_assets.settings import settings
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a folder, which share what is slow to make, in one process, and begin with the longest file."""
+    for item in items:
+        alone = item.path.parent == REPOSITORY / "tests"
+        item.add_marker(pytest.mark.xdist_group(item.path.stem if alone else item.path.parent.name))
+    items.sort(key=lambda item: item.path.stem != "test_service")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real CT, SEG and SR made by others; not part of the project."""
