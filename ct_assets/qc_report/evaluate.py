@@ -127,14 +127,27 @@ def _volume(model: str, subject: str, voxels: int, voxel_ml: float) -> Finding:
 
 def _lung_extent(inputs: SeriesInputs) -> Finding:
     extent = inputs.body_part.lung_extent_mm
+    return _of_body_part(inputs, "lung_extent", extent, "mm", "lung", _why_no_extent(inputs) if extent is None else "")
+
+
+def _slope_ratio(inputs: SeriesInputs) -> Finding:
+    ratio = inputs.body_part.slope_ratio
+    why = inputs.body_part.reason or "too few slices have a score"
+    return _of_body_part(inputs, "slope_ratio", ratio, "1", "slice scores", why)
+
+
+def _of_body_part(
+    inputs: SeriesInputs, metric: str, value: float | None, unit: str, subject: str, why_not: str
+) -> Finding:
+    """Return a finding of body part regression; without a value it is not measurable, for a reason."""
     return Finding(
-        metric="lung_extent",
-        value=extent,
-        unit="mm",
-        subject="lung",
+        metric=metric,
+        value=value,
+        unit=unit,
+        subject=subject,
         model=inputs.body_part.provenance.name,
-        outcome=Outcome.NOT_MEASURABLE if extent is None else None,
-        explanation=_why_no_extent(inputs) if extent is None else "",
+        outcome=Outcome.NOT_MEASURABLE if value is None else None,
+        explanation=why_not if value is None else "",
     )
 
 
@@ -190,28 +203,12 @@ def _lung_ends_mm(inputs: SeriesInputs, lungs: npt.NDArray[np.bool_]) -> tuple[f
 
 def _region_ratios(inputs: SeriesInputs) -> Iterator[Finding]:
     """Share of slices of each region, and of the region that the collection is of even where it has none."""
-    model = inputs.body_part.provenance.name
     ratios = {str(row.region): float(str(row.ratio)) for row in inputs.regions.itertuples(index=False)}
     expected = inputs.collection.qc.largest_region
     for region, ratio in ratios.items():
-        yield Finding(metric="region_ratio", value=ratio, unit="1", subject=region, model=model)
+        yield _of_body_part(inputs, "region_ratio", ratio, "1", region, "")
     if expected is not None and ratios and expected not in ratios:
-        yield Finding(metric="region_ratio", value=0.0, unit="1", subject=expected, model=model)
+        yield _of_body_part(inputs, "region_ratio", 0.0, "1", expected, "")
     elif expected is not None and not ratios:
-        yield Finding(
-            metric="region_ratio", value=None, unit="1", subject=expected, model=model, outcome=Outcome.NOT_MEASURABLE,
-            explanation=inputs.body_part.reason or "no slice has a region",
-        )  # fmt: skip
-
-
-def _slope_ratio(inputs: SeriesInputs) -> Finding:
-    ratio = inputs.body_part.slope_ratio
-    return Finding(
-        metric="slope_ratio",
-        value=ratio,
-        unit="1",
-        subject="slice scores",
-        model=inputs.body_part.provenance.name,
-        outcome=Outcome.NOT_MEASURABLE if ratio is None else None,
-        explanation="" if ratio is not None else inputs.body_part.reason or "too few slices have a score",
-    )
+        why = inputs.body_part.reason or "no slice has a region"
+        yield _of_body_part(inputs, "region_ratio", None, "1", expected, why)

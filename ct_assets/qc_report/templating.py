@@ -2,7 +2,7 @@
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from ct_assets.qc_report.wording import file_size, limits, number, unit_text
+from ct_assets.qc_report.wording import file_size, number, unit_text
 
 CHIP_CLASSES = {"pass": "pass", "fail": "fail", "not measurable": "unmeasurable", "not evaluated": "unevaluated"}
 """CSS class of each outcome."""
@@ -19,14 +19,13 @@ def environment(*packages: str) -> Environment:
     Returns
     -------
     Environment
-        With filters ``number``, ``unit``, ``size`` and ``chip`` and the function ``limits``.
+        With filters ``number``, ``unit``, ``size`` and ``chip``.
     """
     loaders = [PackageLoader(package) for package in (*packages, "ct_assets.qc_report")]
     result = Environment(
         loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     result.filters.update(number=number, unit=unit_text, size=file_size, chip=lambda outcome: CHIP_CLASSES[outcome])
-    result.globals["limits"] = limits
     return result
 
 
