@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from ct_assets.collection_errors import explain
+from ct_assets.collection_errors import explanations
 from ct_assets.organs import EXPERT as EXPERT
 from ct_assets.organs import LUNGS as LUNGS
 from ct_assets.organs import ORGANS as ORGANS
@@ -192,7 +192,7 @@ def load_collection(path: Path) -> Collection:
     try:
         collection = Collection.model_validate(content)
     except ValidationError as error:
-        message = f"{path}: " + "; ".join(explain(Collection, content, problem) for problem in error.errors())
+        message = f"{path}: {explanations(Collection, content, error)}"
         raise CollectionError(message) from error
     if collection.name != path.stem:
         message = f"{path}: key name: is {collection.name!r} but must equal the file's name, {path.stem!r}"

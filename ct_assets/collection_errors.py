@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 
-def explain(root: type[BaseModel], content: dict[str, Any], problem: Any) -> str:
-    """Say which key is wrong and what is allowed there.
+def explanations(root: type[BaseModel], content: dict[str, Any], error: ValidationError) -> str:
+    """Say everything that is wrong with a collection YAML.
 
     Parameters
     ----------
@@ -15,9 +15,16 @@ def explain(root: type[BaseModel], content: dict[str, Any], problem: Any) -> str
         Model of the whole YAML.
     content : dict
         What the YAML holds.
-    problem : mapping
-        One of pydantic's errors.
+    error : ValidationError
+        What pydantic says of it.
     """
+    # Defaults that follow from a key that is wrong could not be made, which is nobody's mistake.
+    problems = [problem for problem in error.errors() if problem["type"] != "default_factory_not_called"]
+    return "; ".join(_explanation(root, content, problem) for problem in problems)
+
+
+def _explanation(root: type[BaseModel], content: dict[str, Any], problem: Any) -> str:
+    """Say which key is wrong and what is allowed there."""
     location, models = _located(root, content, problem["loc"])
     if problem["type"] == "extra_forbidden":
         allowed = sorted({name for model in models for name in model.model_fields})
@@ -32,12 +39,15 @@ def _located(
 ) -> tuple[list[str], list[type[BaseModel]]]:
     """Return the keys of a path in the YAML, and the models whose key the last one may be.
 
-    The paths of pydantic also name the alternative that was taken, a kind or a profile, which is no key of the YAML.
+    The paths of pydantic also name the alternative that was taken, such as a kind or a profile, which is no key of the
+    YAML.
     """
     location: list[str] = []
     models: list[type[BaseModel]] = [root]
     holders = models
     for part in path:
+        if str(part).startswith(("(", "[")):  # the alternative of a limit, or a key instead of its value
+            continue
         chosen = [model for model in models if part in _tags(model)]
         known = isinstance(content, dict) and part in content
         if chosen and not known:
@@ -47,7 +57,8 @@ def _located(
         holders = models
         fields = [model.model_fields[str(part)] for model in models if str(part) in model.model_fields]
         models = [model for field in fields for model in _models_in(field.annotation)]
-        content = content[part] if known or (isinstance(content, list) and isinstance(part, int)) else None
+        inside = isinstance(content, list) and isinstance(part, int) and part < len(content)
+        content = content[part] if known or inside else None
     return location, holders
 
 

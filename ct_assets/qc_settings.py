@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from ct_assets.organs import ORGANS, Configuration, Organ
 from ct_assets.yaml_model import Range, StrictModel
@@ -10,15 +10,50 @@ from ct_assets.yaml_model import Range, StrictModel
 LungEnd = Literal["lung_start", "lung_end"]
 Region = Literal["legs", "pelvis", "abdomen", "chest", "shoulder-neck", "head"]
 
-Bound = float | None | dict[Configuration, float | None]
-"""One limit, for all models or for each; null: no rule."""
-
 Derived = Literal["auto", "cohort", "reference"]
 """A range that follows from data: Tukey fences of the cohort, of the published reference, or of the cohort once it is
 large enough and of the reference until then."""
 
-Span = Range | Derived | None
-Spans = Span | dict[Configuration, Span]
+
+def _kind(value: Any) -> str:
+    """Tell the alternatives of a limit apart, so that an error is about the one that was meant."""
+    if value is None or isinstance(value, dict):
+        return "(off)" if value is None else "(by model)"
+    if isinstance(value, str):
+        return "(word)"
+    return "(range)" if isinstance(value, list | tuple) else "(number)"
+
+
+def _told_apart(allowed: str) -> Discriminator:
+    return Discriminator(_kind, custom_error_type="limit", custom_error_message=f"give {allowed}")
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+_Off = Annotated[None, Tag("(off)")]
+
+ShareBound = Annotated[
+    Annotated[Share, Tag("(number)")] | _Off | Annotated[dict[Configuration, Share | None], Tag("(by model)")],
+    _told_apart("a number, null, or either of them for each model"),
+]
+PositiveBound = Annotated[
+    Annotated[Positive, Tag("(number)")] | _Off | Annotated[dict[Configuration, Positive | None], Tag("(by model)")],
+    _told_apart("a number, null, or either of them for each model"),
+]
+Bound = float | None | dict[Configuration, float | None]
+"""One limit, for all models or for each; null: no rule."""
+
+Span = Annotated[
+    Annotated[Range, Tag("(range)")] | Annotated[Derived, Tag("(word)")] | _Off,
+    _told_apart("[low, high], auto, cohort, reference or null"),
+]
+Spans = Annotated[
+    Annotated[Range, Tag("(range)")]
+    | Annotated[Derived, Tag("(word)")]
+    | _Off
+    | Annotated[dict[Configuration, Span], Tag("(by model)")],
+    _told_apart("[low, high], auto, cohort, reference or null, or one of them for each model"),
+]
 """One range, for all models or for each; null: no rule."""
 
 PLAUSIBLE_VOLUME_ML: dict[Organ, tuple[float, float]] = {
@@ -34,14 +69,14 @@ project chose to catch fragments and leaks, and they hold until the cohort is la
 class QualityControl(StrictModel):
     """Limits of the rules; outside them a check asks for review. An organ that is not named keeps its default."""
 
-    dice_minimum: dict[Organ, Bound] = Field(
+    dice_minimum: dict[Organ, ShareBound] = Field(
         default={
             "heart": {"2d": 0.78, "3d_lowres": 0.76, "3d_fullres": 0.78},
             "esophagus": {"2d": 0.55, "3d_lowres": 0.58, "3d_fullres": 0.60},
         },
         description="Smallest Dice against the expert; default: published 5th percentile of the model.",
     )
-    hd95_maximum_mm: dict[Organ, Bound] = Field(
+    hd95_maximum_mm: dict[Organ, PositiveBound] = Field(
         default={
             "heart": {"2d": 12.1, "3d_lowres": 13.0, "3d_fullres": 12.0},
             "esophagus": {"2d": 16.8, "3d_lowres": 17.2, "3d_fullres": 17.1},
@@ -54,13 +89,13 @@ class QualityControl(StrictModel):
     volume_ml: dict[Organ, Spans] = Field(
         default=dict.fromkeys(ORGANS.values(), "auto"), description="Plausible volume: [low, high] or where from."
     )
-    voxels_minimum: dict[Organ, Bound] = Field(
+    voxels_minimum: dict[Organ, PositiveBound] = Field(
         default=dict.fromkeys(ORGANS.values(), 1.0), description="Fewest voxels of an organ that is not missing."
     )
     lung_extent_mm: Span = Field(
         default=(217.0, 328.0), description="Plausible distance lung_start to lung_end; default: NLST's range."
     )
-    lung_end_difference_mm: dict[LungEnd, float | None] = Field(
+    lung_end_difference_mm: dict[LungEnd, Positive | None] = Field(
         default={"lung_start": 33.6, "lung_end": 15.0},
         description="Largest distance to the end of the expert's lungs; default: published 95th percentile.",
     )
