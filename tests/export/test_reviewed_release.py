@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,9 @@ def series(store: CollectionFolder) -> SeriesFolder:
 
 def say(store: CollectionFolder, folder: SeriesFolder, verdict: str, model: str = "", subject: str = "") -> None:
     opinion = Opinion(Decision(verdict), "Jane Doe", model, subject, "leaks\ninto the liver")
-    record_verdict(store, "chests", folder.series_instance_uid, opinion, now=MOMENT)
+    before = len(list((store.reviews / folder.series_instance_uid).glob("*.json")))
+    moment = MOMENT + timedelta(seconds=before)
+    record_verdict(store, "chests", folder.series_instance_uid, opinion, now=moment)
 
 
 def export(tmp_path: Path, code: int = 0) -> dict[str, Any]:
@@ -208,3 +210,25 @@ def test_the_same_verdicts_give_the_same_files(store: CollectionFolder, series: 
     for path in (tmp_path / "first").rglob("*"):
         if path.is_file():
             assert (tmp_path / "second" / path.relative_to(tmp_path / "first")).read_bytes() == path.read_bytes()
+
+
+def test_label_maps_that_are_not_good_are_not_exported_either(
+    store: CollectionFolder, series: SeriesFolder, tmp_path: Path
+) -> None:
+    uid, [model] = series.series_instance_uid, list(read_judgeable(series).label_maps)
+    assert _run("export-nifti", uid, "--out", tmp_path / "a").exit_code == 0
+    say(store, series, "needs correction", model, "heart")
+    for arguments in ((), ("--model", model)):
+        result = _run("export-nifti", uid, *arguments, "--out", tmp_path / "b")
+        assert result.exit_code == 1
+        assert (
+            f"review: said to need correction by Jane Doe on 2026-03-01 12:30 UTC (heart by {model})" in result.output
+        )
+    say(store, series, "accept")
+    assert _run("export-nifti", uid, "--out", tmp_path / "b").exit_code == 0, "the latest verdict counts"
+    say(store, series, "reject")
+    assert "review: rejected by Jane Doe" in _run("export-nifti", uid, "--out", tmp_path / "c").output
+    damage_reviews(store, uid)
+    result = _run("export-nifti", uid, "--out", tmp_path / "c")
+    assert (result.exit_code, "is damaged" in result.output) == (1, True)
+    assert not list(tmp_path.glob("c/*"))
