@@ -31,9 +31,9 @@ _BODY_PART_MODEL = {"demo": "demo", "segthor": "bpr_public"}
 def main(verbose: bool) -> None:
     """Annotate chest CT: DICOM in; organ segmentations, landmarks, shape features as DICOM SEG and SR, and QC out."""
     level = logging.INFO if verbose else logging.ERROR
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.setLevel(level)  # Dagster lowers the level of loggers that it collects, not of what is shown
+    handler = logging.StreamHandler()
+    handler.setLevel(level)  # Dagster lowers the level of loggers that it collects, not of what is shown
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler])
     logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
     try:
         state = settings().state

@@ -13,11 +13,14 @@ from ct_assets.settings import settings
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep the tests of a folder, which share what is slow to make, in one of the processes of pytest-xdist."""
+    alone = item.path.parent == REPOSITORY / "tests"
+    item.add_marker(pytest.mark.xdist_group(item.path.stem if alone else item.path.parent.name))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a folder, which share what is slow to make, in one process, and begin with the longest file."""
-    for item in items:
-        alone = item.path.parent == REPOSITORY / "tests"
-        item.add_marker(pytest.mark.xdist_group(item.path.stem if alone else item.path.parent.name))
+    """Begin with the longest file, beside which the others run."""
     items.sort(key=lambda item: item.path.stem != "test_service")
 
 
