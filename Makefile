@@ -44,7 +44,7 @@ debian-packages: ## Install the Debian packages that the tests use (validators, 
 
 .PHONY: test
 test: install debian-packages ## Run the tests
-	$(BIN)/pytest -m "not cuda" -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not cuda" -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: install ## Check style, types and the import rules

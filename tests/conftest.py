@@ -4,19 +4,27 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from ct_assets.settings import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep the tests of a folder, which share what is slow to make, in one of the processes of pytest-xdist."""
-    alone = item.path.parent == REPOSITORY / "tests"
-    item.add_marker(pytest.mark.xdist_group(item.path.stem if alone else item.path.parent.name))
+class _FolderScheduling(LoadScopeScheduling):
+    """Keep the tests of a folder, which share what is slow to make, in one of the processes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        return file.name if file.parent.name == "tests" else str(file.parent)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _FolderScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
