@@ -37,7 +37,8 @@ def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     ) -> Iterator[dg.AssetCheckResult]:
         store = series_store.collection(name)
         qc = QC.read(store.cohort.qc_table)
-        waiting = review_queue(store).findings
+        queue = review_queue(store)
+        waiting = queue.findings
         for rule in _asked_for(context, key):
             by_series = qc[qc["rule"] == str(rule)].groupby("SeriesInstanceUID")["outcome"].agg(worst)
             counts = {outcome: int((by_series == outcome).sum()) for outcome in Outcome}
@@ -46,13 +47,14 @@ def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
             yield dg.AssetCheckResult(
                 check_name=str(rule),
                 asset_key=key,
-                passed=mine.empty,
+                passed=mine.empty and not queue.problems,
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={
                     "findings to review": len(mine),
                     "series to review": int(mine["series"].nunique()),
                     **{f"series: {outcome}": count for outcome, count in counts.items()},
                     "passing share of judged": round(counts[Outcome.PASS] / judged, 4) if judged else "nothing judged",
+                    "could not be read": "; ".join(queue.problems) or "none",
                     "worst": value_table(_shown(mine), _COLUMNS),
                     **_pages(mine, store, series_store),
                     "report": series_store.link(store.cohort.report),

@@ -15,13 +15,16 @@ from ct_assets.qc_report.wording import limits
 from ct_assets.review.digests import Judgeable, read_judgeable
 from ct_assets.review.findings import UNKNOWN, finding_states
 from ct_assets.review.history import collection_reviews
-from ct_assets.review.state import OPEN, State
+from ct_assets.review.state import OPEN, State, standing
 from ct_assets.review.verdict import Verdict
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import QC
 
 COLUMNS = ("series", "patient", "rule", "model", "subject", "value", "limits", "severity", "state", "page")
 """Columns of the queue. ``severity``: `ct_assets.qc_report.severity`; ``page``: path of the series page."""
+
+REVIEW = "review"
+"""In place of a rule: a person asked for it, and no rule."""
 
 _IN_QUEUE = (*OPEN, State.NEEDS_CORRECTION)
 
@@ -61,8 +64,10 @@ def review_queue(store: CollectionFolder) -> ReviewQueue:
     reviews = collection_reviews(store)
     states = pd.Series(State.UNREVIEWED.value, index=failing.index, dtype=object)
     rows_of = failing.groupby("SeriesInstanceUID").indices
-    for uid in (reviews.verdicts.keys() | reviews.damaged.keys()) & rows_of.keys():
-        mine = failing.index[rows_of[uid]]
+    known = set(qc["SeriesInstanceUID"])
+    again = [failing.iloc[:0]]
+    for uid in (reviews.verdicts.keys() | reviews.damaged.keys()) & known:
+        mine = failing.index[rows_of.get(uid, [])]
         if uid in reviews.damaged:
             states[mine] = UNKNOWN
             continue
@@ -73,8 +78,35 @@ def review_queue(store: CollectionFolder) -> ReviewQueue:
             problems.append(str(error))
         else:
             states[mine] = np.array(finding_states(failing.loc[mine], reviews.verdicts[uid], now), dtype=object)
+            asked = _asked_again(reviews.verdicts[uid], now, failing.loc[mine], qc[qc["SeriesInstanceUID"] == uid])
+            again.append(asked)
     waiting = states.isin([*_IN_QUEUE, UNKNOWN])
-    return ReviewQueue(_ranked(failing[waiting], states[waiting], store), (*problems, *reviews.damaged.values()))
+    without_finding = pd.concat(again, ignore_index=True)
+    rows = pd.concat([failing[waiting], without_finding], ignore_index=True)
+    ranked = _ranked(rows, pd.concat([states[waiting], without_finding["outcome"]], ignore_index=True), store)
+    return ReviewQueue(ranked, (*problems, *reviews.damaged.values()))
+
+
+def _asked_again(
+    verdicts: tuple[Verdict, ...], now: Judgeable, failing: pd.DataFrame, series: pd.DataFrame
+) -> pd.DataFrame:
+    """Return a row for everything that was rejected by eye and is other content now, or that is to be corrected.
+
+    No rule fails there, so nothing else asks for it; the state stands in ``outcome``, and the rule is "review".
+    """
+    rows = []
+    for model, subject in sorted({(one.model or "", one.subject or "") for one in verdicts}):
+        found = standing(verdicts, now, model or None, subject or None)
+        if found.state not in (State.REOPENED, State.NEEDS_CORRECTION) or not found.withheld:
+            continue
+        concerned = failing["model"].isin([model]) | (model == "")
+        concerned &= failing["subject"].isin([subject]) | (subject == "")
+        if not concerned.any():
+            rows.append({"rule": REVIEW, "model": model, "subject": subject, "outcome": found.state.value})
+    if not rows:
+        return series.iloc[:0]
+    template = series.iloc[:1].assign(value=np.nan, lower=np.nan, upper=np.nan, explanation="")
+    return pd.concat([template.assign(**row) for row in rows], ignore_index=True)
 
 
 def open_findings(qc_table: Path, verdicts: Iterable[Verdict], now: Judgeable) -> int | None:

@@ -20,7 +20,7 @@ from ct_assets.export.readiness import refusals
 from ct_assets.export.reviewed import ReviewedSeries, reviewed
 from ct_assets.export.verdicts import ReportVerdicts
 from ct_assets.provenance import DEMONSTRATION_NOTICE
-from ct_assets.review.history import collection_reviews
+from ct_assets.review.history import Reviews, collection_reviews
 from ct_assets.store.atomic import write_text
 from ct_assets.store.digest import file_digest
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
@@ -74,7 +74,8 @@ def export(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         message = f"{target} is not empty; give a folder that does not exist"
         raise ExportError(message)
-    released, refused, unfit = _judge(collection, store, source, progress)
+    reviews = collection_reviews(store)
+    released, refused, unfit = _judge(collection, store, source, reviews, progress)
     if not released:
         reasons = [f"{uid}: {'; '.join(why)}" for uid, why in sorted(refused.items())]
         message = "\n".join(["no series may be released", *reasons])
@@ -101,6 +102,9 @@ def export(
         write_text(
             scratch / "SHA256SUMS", "".join(f"{digest}  {file}\n" for file, digest in _digests(release, scratch))
         )
+        if collection_reviews(store) != reviews:
+            message = "a review was recorded while the release was written; export again"
+            raise ExportError(message)
         if target.exists():
             target.rmdir()
         scratch.rename(target)
@@ -110,7 +114,7 @@ def export(
 
 
 def _judge(
-    collection: Collection, store: CollectionFolder, source: Path, progress: Callable[[str], None]
+    collection: Collection, store: CollectionFolder, source: Path, reviews: Reviews, progress: Callable[[str], None]
 ) -> tuple[list[_Released], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """Return the series that may be released, those that may not, and those that are unfit, with the reasons."""
     if not store.cohort.cohort.is_file():
@@ -118,7 +122,6 @@ def _judge(
         raise ExportError(message)
     cohort = COHORT.read(store.cohort.cohort)
     verdicts = ReportVerdicts(store, collection.report_validation)
-    reviews = collection_reviews(store)
     released: list[_Released] = []
     refused: dict[str, tuple[str, ...]] = {}
     unfit: dict[str, tuple[str, ...]] = {}

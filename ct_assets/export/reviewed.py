@@ -12,7 +12,7 @@ from ct_assets.review.digests import Judgeable, read_judgeable
 from ct_assets.review.history import Reviews
 from ct_assets.review.section import when_text
 from ct_assets.review.state import State, standing
-from ct_assets.review.verdict import LUNG, SLICE_SCORES, Verdict, organs
+from ct_assets.review.verdict import LUNG, SLICE_SCORES, Decision, Verdict, organs
 from ct_assets.store.paths import SeriesFolder
 
 _LANDMARKS_SR, _REGIONS_SR = f"sr/{landmarks.NAME}", f"sr/{regions.NAME}"
@@ -43,7 +43,9 @@ def reviewed(folder: SeriesFolder, reviews: Reviews) -> ReviewedSeries:
     """
     uid = folder.series_instance_uid
     if uid in reviews.damaged:
-        return ReviewedSeries(refusals=(reviews.damaged[uid],))
+        return ReviewedSeries(
+            refusals=("review: the history of the series is damaged: see ct-assets review --history",)
+        )
     verdicts = reviews.verdicts.get(uid, ())
     if not verdicts:
         return ReviewedSeries(open_findings=open_findings(folder.qc_table, (), Judgeable()))
@@ -86,7 +88,8 @@ def _why(verdicts: tuple[Verdict, ...], now: Judgeable, model: str, subjects: It
 
 
 def _reason(state: State, verdict: Verdict) -> str:
-    said = "rejected" if state is State.REJECTED else "said to need correction"
+    """Say why something is withheld, for a manifest that others read: who said so and in what words is not for them."""
+    said = "rejected" if verdict.verdict is Decision.REJECT else "said to need correction"
     about = "" if verdict.model is None and verdict.subject is None else f" ({verdict.scope})"
-    comment = f": {' '.join(verdict.comment.split())}" if verdict.comment else ""
-    return f"review: {said} by {verdict.reviewer} on {when_text(verdict)}{about}{comment}"
+    since = "; it has changed since, and nobody has reviewed it again" if state is State.REOPENED else ""
+    return f"review: {said} on {when_text(verdict)}{about}{since}"

@@ -12,7 +12,7 @@ from ct_assets.qc_report.finding import rule_outcomes
 from ct_assets.qc_report.inputs import SeriesInputs, files_of, load_inputs
 from ct_assets.qc_report.page import series_page
 from ct_assets.qc_report.preview import thumbnail
-from ct_assets.qc_report.review_section import review_section
+from ct_assets.qc_report.review_section import refresh_page, review_section
 from ct_assets.qc_report.scale import has_series_checks
 from ct_assets.store.atomic import write_text
 from ct_assets.store.tables import QC
@@ -49,6 +49,7 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
         qc = evaluate(inputs, cohort)
         QC.write(qc, folder.qc_table)
         write_text(folder.qc_page, series_page(inputs, qc, files_of(folder), cohort, review_section(store, uid)))
+        refresh_page(store, uid)  # a verdict may have been given while the page was drawn
         return dg.MaterializeResult(
             metadata={
                 **{str(rule): str(outcome) for rule, outcome in rule_outcomes(qc).items()},

@@ -46,12 +46,14 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         folder = store.series(uid)
         qc = QC.read(folder.qc_table)
         outcomes = rule_outcomes(qc)
+        failing = qc[qc["outcome"] == str(Outcome.FAIL)]
+        reviewed = pd.Series(read_states(failing, store, uid), index=failing.index, dtype=object)
+        qc = qc.assign(**{BEYOND: 100 * severity(qc)}, review=reviewed.reindex(qc.index, fill_value=""))
+        qc = qc.sort_values(BEYOND, ascending=False, kind="stable")
         for rule in rules:
             rows = qc[qc["rule"] == str(rule)]
-            rows = rows.assign(**{BEYOND: 100 * severity(rows)}).sort_values(BEYOND, ascending=False, kind="stable")
             failed = rows["outcome"] == str(Outcome.FAIL)
-            states = pd.Series(read_states(rows[failed], store, uid), index=rows.index[failed], dtype=object)
-            rows = rows.assign(review=states.reindex(rows.index, fill_value=""))
+            states = rows.loc[failed, "review"]
             yield dg.AssetCheckResult(
                 check_name=str(rule),
                 asset_key=key,

@@ -4,11 +4,14 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from ct_assets.bpr_json.record import read_body_part_record
 from ct_assets.organ_seg.record import read_label_map_record
 from ct_assets.review.verdict import body_subjects, organs
 from ct_assets.store.digest import json_digest
 from ct_assets.store.paths import SeriesFolder
+from ct_assets.store.record import RecordError
 from ct_assets.store.table import Table
 from ct_assets.store.tables import LANDMARKS, REGIONS
 
@@ -66,9 +69,19 @@ def read_judgeable(folder: SeriesFolder) -> Judgeable:
 
     Raises
     ------
-    RecordError, ValueError, OSError
+    RecordError
         If what an asset wrote is damaged or of another version.
     """
+    try:
+        return _judgeable(folder)
+    except RecordError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
+        message = f"{folder.path}: what is to be reviewed cannot be read ({error}); materialize it again"
+        raise RecordError(message) from error
+
+
+def _judgeable(folder: SeriesFolder) -> Judgeable:
     label_maps = {path.stem: read_label_map_record(path).label_map_digest for path in folder.label_map_records}
     if not (folder.bpr_record.is_file() and folder.landmarks.is_file() and folder.regions.is_file()):
         return Judgeable(label_maps)

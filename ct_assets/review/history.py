@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ct_assets.review.verdict import Verdict
+from ct_assets.review.verdict import Decision, Verdict
 from ct_assets.store.atomic import atomic_path
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.record import RecordError
@@ -88,7 +88,10 @@ def series_reviews(store: CollectionFolder, series_instance_uid: str) -> tuple[V
         raise _damaged(folder, str(error)) from error
     # Hidden files are what a killed writer left of a verdict that was never given.
     found = [(name, _read(folder / name, series_instance_uid)) for name in names if not name.startswith(".")]
-    return tuple(verdict for _, verdict in sorted(found, key=lambda one: (one[1].reviewed_at, one[0])))
+    # Of two at one moment, from two machines, the one that withholds is the later.
+    order = {Decision.ACCEPT: 0, Decision.NEEDS_CORRECTION: 1, Decision.REJECT: 2}
+    ordered = sorted(found, key=lambda one: (one[1].reviewed_at, order[one[1].verdict], one[0]))
+    return tuple(verdict for _, verdict in ordered)
 
 
 def collection_reviews(store: CollectionFolder) -> Reviews:

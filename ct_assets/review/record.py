@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
 from ct_assets.review.digests import Judgeable, read_judgeable
-from ct_assets.review.history import append_verdict
+from ct_assets.review.history import DamagedReviewError, append_verdict, series_reviews
 from ct_assets.review.verdict import Decision, Verdict, body_subjects, organs
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.uid import is_uid
@@ -78,7 +78,7 @@ def record_verdict(
             verdict=opinion.verdict,
             reviewer=opinion.reviewer,
             comment=opinion.comment,
-            reviewed_at=now or datetime.now(UTC),
+            reviewed_at=_moment(store, series_instance_uid, now or datetime.now(UTC)),
             judged=judged,
         )
     except ValidationError as error:
@@ -86,6 +86,15 @@ def record_verdict(
         raise ReviewError(message) from error
     append_verdict(store, verdict)
     return verdict
+
+
+def _moment(store: CollectionFolder, uid: str, now: datetime) -> datetime:
+    """Return a moment after every verdict that is there: clocks of machines differ, and the latest counts."""
+    try:
+        given = series_reviews(store, uid)
+    except DamagedReviewError:
+        return now  # what is damaged withholds the series, whatever is said of it
+    return max(now, given[-1].reviewed_at + timedelta(microseconds=1)) if given else now
 
 
 def _series(store: CollectionFolder, collection: str, uid: str) -> SeriesFolder:

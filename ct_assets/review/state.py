@@ -40,7 +40,9 @@ class Standing:
 
     @property
     def withheld(self) -> bool:
-        """Whether it is not to be given away."""
+        """Whether it is not to be given away: also where it was, and what took its place has not been looked at."""
+        if self.state is State.REOPENED and self.verdict is not None:
+            return self.verdict.verdict is not Decision.ACCEPT
         return self.state in WITHHELD
 
 
@@ -49,7 +51,8 @@ def standing(
 ) -> Standing:
     """Return what the latest verdict says that covers something.
 
-    A verdict holds for exactly what was judged: where anything of it is other content now, the matter is open again.
+    A verdict holds for exactly what was judged: where what is asked about is other content now, the matter is open
+    again. The lung extent is measured between two landmarks: what is wrong with one of them is wrong with the extent.
 
     Parameters
     ----------
@@ -67,16 +70,19 @@ def standing(
     Standing
         State and verdict.
     """
+    if subject == LUNG:
+        ends = (standing(verdicts, now, model, end) for end in LUNG_ENDS)
+        wrong = next((end for end in ends if end.withheld), None)
+        if wrong is not None:
+            return wrong
     latest = next((verdict for verdict in reversed(verdicts) if covers(verdict, model, subject)), None)
     if latest is None:
         return Standing(State.UNREVIEWED)
-    return Standing(_STATE[latest.verdict] if is_current(latest, now) else State.REOPENED, latest)
+    return Standing(_STATE[latest.verdict] if is_current(latest, now, model) else State.REOPENED, latest)
 
 
 def covers(verdict: Verdict, model: str | None = None, subject: str | None = None) -> bool:
     """Tell whether a verdict says something of a model and a subject.
-
-    The lung extent is measured between two landmarks: what is wrong with one of them is wrong with the extent.
 
     Parameters
     ----------
@@ -85,14 +91,10 @@ def covers(verdict: Verdict, model: str | None = None, subject: str | None = Non
     model, subject : str, optional
         What is asked about; none: all, of which only a verdict on all says something.
     """
-    if verdict.model not in {None, model}:
-        return False
-    if subject == LUNG and verdict.subject in LUNG_ENDS:
-        return verdict.verdict is not Decision.ACCEPT
-    return verdict.subject in {None, subject}
+    return verdict.model in {None, model} and verdict.subject in {None, subject}
 
 
-def is_current(verdict: Verdict, now: Judgeable) -> bool:
+def is_current(verdict: Verdict, now: Judgeable, model: str | None = None) -> bool:
     """Tell whether what was judged is what there is now.
 
     Parameters
@@ -101,5 +103,10 @@ def is_current(verdict: Verdict, now: Judgeable) -> bool:
         The verdict.
     now : Judgeable
         What there is in the series now.
+    model : str, optional
+        Model that is asked about, so that what other models made does not count; none: everything that was judged.
     """
-    return verdict.judged == now.of(verdict.model, verdict.subject)
+    present = now.of(verdict.model or model, verdict.subject)
+    if model is None or verdict.model is not None:
+        return verdict.judged == present
+    return bool(present) and present.items() <= verdict.judged.items()

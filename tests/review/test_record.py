@@ -2,12 +2,13 @@
 
 import multiprocessing
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ct_assets.qc_report.reviewed import review_series
 from ct_assets.review import history
 from ct_assets.review.digests import read_judgeable
 from ct_assets.review.history import DamagedReviewError, append_verdict, collection_reviews, series_reviews
@@ -270,3 +271,32 @@ def test_thousands_of_verdicts_are_read_in_a_moment(store: CollectionFolder) -> 
     began = time.perf_counter()
     assert len(collection_reviews(store).verdicts) == 1001
     assert time.perf_counter() - began < 5
+
+
+def test_a_verdict_comes_after_those_that_are_there_whatever_the_clock_says(store: CollectionFolder) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    record_verdict(store, "demo", uid(1), Opinion(Decision.ACCEPT, "Jane"), now=ahead)
+    record_verdict(store, "demo", uid(1), Opinion(Decision.REJECT, "Joe"))
+    assert [one.verdict for one in series_reviews(store, uid(1))] == [Decision.ACCEPT, Decision.REJECT]
+    assert standing(series_reviews(store, uid(1)), read_judgeable(store.series(uid(1)))).withheld
+
+
+def test_of_two_verdicts_at_one_moment_the_one_that_withholds_counts(store: CollectionFolder) -> None:
+    verdict = record_verdict(store, "demo", uid(1), Opinion(Decision.REJECT, "Joe"))
+    for _ in range(5):
+        append_verdict(store, verdict.model_copy(update={"verdict": Decision.ACCEPT, "reviewer": "Jane"}))
+    assert series_reviews(store, uid(1))[-1].verdict is Decision.REJECT
+
+
+def test_a_page_that_cannot_be_refreshed_does_not_undo_the_verdict(store: CollectionFolder, caplog) -> None:
+    page = store.series(uid(1)).qc_page
+    page.write_bytes(b"\xff\xfe no text")
+    assert review_series(store, "demo", uid(1), Opinion(Decision.ACCEPT, "Jane")).verdict is Decision.ACCEPT
+    assert len(series_reviews(store, uid(1))) == 1
+    assert "its page is not up to date" in caplog.text
+
+
+def test_what_cannot_be_read_is_named_with_the_remedy(store: CollectionFolder) -> None:
+    store.series(uid(1)).landmarks.write_bytes(b"damaged")
+    with pytest.raises(RecordError, match=r"cannot be read .*; materialize it again"):
+        record_verdict(store, "demo", uid(1), Opinion(Decision.ACCEPT, "Jane"))

@@ -7,7 +7,7 @@ import pytest
 
 from ct_assets.review.digests import BODY_PART, Judgeable
 from ct_assets.review.section import review_rows
-from ct_assets.review.state import State, covers, is_current, standing
+from ct_assets.review.state import State, is_current, standing
 from ct_assets.review.verdict import Decision, Verdict
 
 NOW = Judgeable({"2d": "a", "3d_fullres": "b"}, "c", "bpr_public")
@@ -138,13 +138,24 @@ def test_a_model_of_another_name_is_not_covered() -> None:
 
 
 def test_the_lung_extent_is_wrong_where_one_of_its_ends_is_and_not_right_where_one_is() -> None:
-    [rejected, accepted] = given(("reject", "bpr_public", "lung_start"), ("accept", None, "lung_end"))
-    assert covers(rejected, "bpr_public", "lung")
-    assert not covers(accepted, "bpr_public", "lung")
-    assert not covers(rejected, "bpr_public", "lung_end")
-    [extent] = given(("reject", None, "lung"))
-    assert covers(extent, "bpr_public", "lung")
-    assert not covers(extent, "bpr_public", "lung_start")
+    verdicts = given(("reject", "bpr_public", "lung_start"), ("accept", None, "lung_end"))
+    assert standing(verdicts, NOW, "bpr_public", "lung").state is State.REJECTED
+    assert standing(verdicts, NOW, "bpr_public", "lung_end").state is State.ACCEPTED
+    taken_back = given(("reject", "bpr_public", "lung_start"), ("accept", "bpr_public", "lung_start"))
+    assert standing(taken_back, NOW, "bpr_public", "lung").state is State.UNREVIEWED
+    extent = given(("reject", None, "lung"))
+    assert standing(extent, NOW, "bpr_public", "lung").state is State.REJECTED
+    assert standing(extent, NOW, "bpr_public", "lung_start").state is State.UNREVIEWED
+
+
+def test_what_was_rejected_stays_withheld_until_somebody_looks_at_what_took_its_place() -> None:
+    rejected, accepted = given(("reject", None, None)), given(("accept", None, None))
+    for now in (OTHER_2D, OTHER_BODY, replace(NOW, label_maps={"3d_fullres": NOW.label_maps["3d_fullres"]})):
+        assert standing(rejected, now).state is State.REOPENED
+        assert standing(rejected, now).withheld
+        assert not standing(accepted, now).withheld
+    assert standing(rejected, OTHER_2D, "3d_fullres", "heart").state is State.REJECTED, "as it was judged"
+    assert standing(given(("reject", None, "heart")), OTHER_2D, "3d_fullres", "heart").state is State.REJECTED
 
 
 def test_rows_to_show_say_whether_they_still_hold() -> None:
