@@ -10,7 +10,26 @@ from ct_assets.qc_report.distance import Mask, directed_distances
 
 @dataclass(frozen=True)
 class MaskComparison:
-    """How far two masks agree; distances in mm."""
+    """How far two masks agree.
+
+    Attributes
+    ----------
+    dice : float
+        Dice similarity coefficient, 2 |A and B| / (|A| + |B|) (Dice, Ecology 1945).
+    hausdorff : float
+        Hausdorff distance in mm: the longest distance from the centre of a voxel of either mask to the nearest of the
+        other (plastimatch, "Hausdorff distance"). The voxel that decides may lie below the surface, as the middle of a
+        ball in a hollow sphere does.
+    hd95_volumetric : float
+        The published HD95 in mm: plastimatch's "Percent (0.95) Hausdorff distance", over all voxels of the masks. In
+        each direction, the distances of all n voxels of one mask to the other, 0 inside it, are sorted and the one at
+        index floor(0.95 n) - 1 is taken; the result is the mean of both directions. It is far smaller than a surface
+        HD95, and 0 where at most 5 % of either mask lie outside the other.
+    hd95_surface : float
+        The usual symmetric HD95 in mm, the definition of MONAI: the larger of the two directed 95th percentiles (linear
+        interpolation) of the distances from surface to surface. Surface voxels have a face neighbour outside their
+        mask; beyond the grid is outside.
+    """
 
     dice: float
     hausdorff: float
@@ -49,114 +68,6 @@ def compare_masks(first: Mask, second: Mask, spacing_mm: Sequence[float]) -> Mas
         hd95_volumetric=(forward.ordinal + backward.ordinal) / 2,
         hd95_surface=float(max(np.percentile(forward.surface, 95), np.percentile(backward.surface, 95))),
     )
-
-
-def dice(first: Mask, second: Mask) -> float | None:
-    """Return the Dice similarity coefficient, 2 |A and B| / (|A| + |B|) (Dice, Ecology 1945).
-
-    Parameters
-    ----------
-    first, second : ndarray of bool
-        Masks on the same grid.
-
-    Returns
-    -------
-    float or None
-        Between 0 and 1; None where a mask is empty.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
-    cropped = _cropped_pair(first, second, (1.0,) * first.ndim)
-    return None if cropped is None else _dice(*cropped)
-
-
-def hausdorff_distance(first: Mask, second: Mask, spacing_mm: Sequence[float]) -> float | None:
-    """Return the Hausdorff distance between the voxel centres of two masks (Huttenlocher et al., IEEE TPAMI 1993).
-
-    It is the distance of all voxels, plastimatch's "Hausdorff distance". The distance of the surfaces alone, MONAI's
-    with percentile 100, may be longer, where one mask lies deep in the other, or shorter, where the voxel farthest from
-    a mask is not on a surface.
-
-    Parameters
-    ----------
-    first, second : ndarray of bool
-        Masks on the same grid.
-    spacing_mm : sequence of float
-        Distance between voxel centres along each axis in mm.
-
-    Returns
-    -------
-    float or None
-        Distance in mm; None where a mask is empty.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or the spacing does not fit them.
-    """
-    comparison = compare_masks(first, second, spacing_mm)
-    return None if comparison is None else comparison.hausdorff
-
-
-def hd95_volumetric(first: Mask, second: Mask, spacing_mm: Sequence[float]) -> float | None:
-    """Return the published HD95: plastimatch's "Percent (0.95) Hausdorff distance", over all voxels of the masks.
-
-    In each direction, the distances of all n voxels of one mask to the other mask, 0 inside it, are sorted and the one
-    at index floor(0.95 n) - 1 is taken; the result is the mean of both directions (plastimatch, `hausdorff_distance`).
-    It is far smaller than a surface HD95, and 0 where at most 5 % of either mask lie outside the other.
-
-    Three things are not as in plastimatch 1.9.4: the distances are exact; the index is at least 0, where a mask of one
-    voxel makes plastimatch read before its array; and no voxel is lost, as there on the grid's last plane, at times.
-
-    Parameters
-    ----------
-    first, second : ndarray of bool
-        Masks on the same grid.
-    spacing_mm : sequence of float
-        Distance between voxel centres along each axis in mm.
-
-    Returns
-    -------
-    float or None
-        Distance in mm; None where a mask is empty.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or the spacing does not fit them.
-    """
-    comparison = compare_masks(first, second, spacing_mm)
-    return None if comparison is None else comparison.hd95_volumetric
-
-
-def hd95_surface(first: Mask, second: Mask, spacing_mm: Sequence[float]) -> float | None:
-    """Return the usual symmetric HD95 over surface voxels, the definition of MONAI.
-
-    Surface voxels have a face neighbour outside their mask; beyond the grid is outside. The result is the larger of
-    the two directed 95th percentiles (linear interpolation) of the distances to the other surface.
-
-    Parameters
-    ----------
-    first, second : ndarray of bool
-        Masks on the same grid.
-    spacing_mm : sequence of float
-        Distance between voxel centres along each axis in mm.
-
-    Returns
-    -------
-    float or None
-        Distance in mm; None where a mask is empty.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or the spacing does not fit them.
-    """
-    comparison = compare_masks(first, second, spacing_mm)
-    return None if comparison is None else comparison.hd95_surface
 
 
 def _dice(first: Mask, second: Mask) -> float:
