@@ -100,7 +100,8 @@ def annotate(
         if finished and finished.limits == limits_key(collection):
             outcomes.append(SeriesOutcome(uid, "annotated", None, 0.0, series, finished.checks, reused=True))
             continue
-        series.completion.unlink(missing_ok=True)
+        if not finished:
+            series.completion.unlink(missing_ok=True)
         scope = Scope(collection, shard_of(collection, uid))
         outcome = _run_series(definitions, _JUDGE if finished else _ANNOTATE, scope, uid, instance, series)
         if finished:

@@ -29,6 +29,7 @@ def read(tmp_path: Path, qc: str) -> Collection:
     ("qc", "message"),
     [
         ("dice_minimum: {heart: high}", "key qc.dice_minimum.heart: give a number, null, or either"),
+        ("dice_minimum: {heart: off}", "key qc.dice_minimum.heart: give a number, null, or either"),
         ("dice_minimum: {hart: 0.5}", "key qc.dice_minimum.hart: input should be 'esophagus', 'heart'"),
         ("dice_minimum: {heart: {2D: 0.5}}", "key qc.dice_minimum.heart.2D: input should be '2d', '3d_lowres' or"),
         ("dice_minimum: {heart: 78}", "key qc.dice_minimum.heart: input should be less than or equal to 1 (given: 78)"),

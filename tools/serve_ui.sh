@@ -12,7 +12,9 @@ ray start --head --block --node-ip-address=127.0.0.1 --port="$ray_port" \
   --include-dashboard=false --disable-usage-stats >"$CT_ASSETS_STATE/ray.log" 2>&1 &
 ray_pid=$!
 
-home="${CT_ASSETS_HOME:-$PWD/data}" pages_port="${CT_ASSETS_PAGES_PORT:-$((port + 1))}"
+home="${CT_ASSETS_HOME:-$PWD/data}"
+home="${home/#\~/$HOME}"
+pages_port="${CT_ASSETS_PAGES_PORT:-$((port + 1))}"
 mkdir -p "$home"
 python -m http.server "$pages_port" --bind 127.0.0.1 --directory "$home" >"$CT_ASSETS_STATE/pages.log" 2>&1 &
 pages_pid=$!
@@ -22,7 +24,7 @@ kill -0 "$pages_pid" 2>/dev/null || {
   echo "no port for the pages of the results (CT_ASSETS_PAGES_PORT): $(tail -1 "$CT_ASSETS_STATE/pages.log")" >&2
   exit 1
 }
-export CT_ASSETS_PAGES_URL="http://127.0.0.1:$pages_port"
+export CT_ASSETS_PAGES_URL="${CT_ASSETS_PAGES_URL:-http://127.0.0.1:$pages_port}"
 
 export CT_ASSETS_COMPUTE=ray CT_ASSETS_RAY_ADDRESS="127.0.0.1:$ray_port"
 echo "web UI: http://127.0.0.1:$port (stop with Ctrl-C); models: Ray on 127.0.0.1:$ray_port"

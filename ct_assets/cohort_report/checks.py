@@ -7,9 +7,9 @@ import pandas as pd
 
 from ct_assets.cohort_report.queue import review_queue
 from ct_assets.partitions import Scope
+from ct_assets.qc_report.applicable import rules_of
 from ct_assets.qc_report.checks import BEYOND, value_table
 from ct_assets.qc_report.finding import Outcome, Rule, worst
-from ct_assets.qc_report.scale import rules_of
 from ct_assets.qc_report.wording import RULE_DESCRIPTIONS
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import QC

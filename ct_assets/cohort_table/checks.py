@@ -5,6 +5,7 @@ import dagster as dg
 from ct_assets.cohort_table.index.header_index import unreadable_files
 from ct_assets.cohort_table.index.kept import read_index
 from ct_assets.partitions import Scope
+from ct_assets.qc_settings import MOST_SERIES
 from ct_assets.store.tables import COHORT
 from resources.series_store import SeriesStore
 
@@ -46,4 +47,20 @@ def cohort_table_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
             },
         )
 
-    return [any_selected, files_readable, decided_on_headers]
+    @dg.asset_check(asset=key, description="The web UI can show the checks of every series, or they are switched off.")
+    def series_checks_usable(series_store: SeriesStore) -> dg.AssetCheckResult:
+        cohort = COHORT.read(series_store.collection(name).cohort.cohort)
+        most = MOST_SERIES * scope.collection.shards
+        selected = int(cohort["selected"].sum())
+        return dg.AssetCheckResult(
+            passed=selected <= most or not scope.collection.qc.series_checks,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "selected": selected,
+                "usable up to": most,
+                "remedy": "set qc.series_checks: false in the collection's YAML, or more shards, and reload the code "
+                "location while nothing runs; the checks of cohort_report are there at any size",
+            },
+        )
+
+    return [any_selected, files_readable, decided_on_headers, series_checks_usable]

@@ -6,8 +6,8 @@ import dagster as dg
 import pandas as pd
 
 from ct_assets.partitions import Scope
+from ct_assets.qc_report.applicable import rules_of
 from ct_assets.qc_report.finding import Outcome, rule_outcomes
-from ct_assets.qc_report.scale import has_series_checks, rules_of
 from ct_assets.qc_report.severity import severity
 from ct_assets.qc_report.wording import RULE_DESCRIPTIONS
 from ct_assets.review.findings import read_states
@@ -24,8 +24,8 @@ _NUMBERS = {"value", "lower", "upper", BEYOND}
 
 
 def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
-    """Return the checks of a collection's qc_report; none above the size at which the UI can show them per series."""
-    if not has_series_checks(scope.collection, scope.shard):
+    """Return the checks of a collection's qc_report; none where it has too many series for the UI to show them."""
+    if not scope.collection.qc.series_checks:
         return []
     key, name = scope.key("qc_report"), scope.collection.name
     rules = rules_of(scope.collection)

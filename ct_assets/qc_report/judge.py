@@ -83,4 +83,4 @@ def _judge(table: pd.DataFrame, rows: "pd.Series[bool]") -> None:
 
 def _explanation(value: float, lower: float, upper: float) -> str:
     below = not np.isnan(lower) and value < lower
-    return f"{value:.4g} is {'below' if below else 'above'} {lower if below else upper:.4g}"
+    return f"{value:.6g} is {'below' if below else 'above'} {lower if below else upper:.6g}"

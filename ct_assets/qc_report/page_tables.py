@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
+from ct_assets.organs import EXPERT
 from ct_assets.qc_report.comparison import Comparisons
 from ct_assets.qc_report.spark import spark_box
 from ct_assets.qc_report.wording import METRIC_TITLES, limits
@@ -48,10 +49,13 @@ def metric_rows(qc: pd.DataFrame, columns: list[str], comparisons: Comparisons) 
         cells = tuple(_cell(of_metric[of_metric["model"] == model]) for model in columns)
         judged = of_metric[of_metric["rule"] != ""]
         first = (judged if len(judged) else of_metric).iloc[0]
-        pairs = dict.fromkeys((_bound(lower), _bound(upper)) for lower, upper in judged[["lower", "upper"]].to_numpy())
-        drawn = next(iter(pairs)) if len(pairs) == 1 else (None, None)
+        of_model = {
+            str(row["model"]): (_bound(row["lower"]), _bound(row["upper"])) for row in judged.to_dict("records")
+        }
+        pairs = [of_model.get(model, (None, None)) for model in columns if model != EXPERT]
+        drawn = pairs[0] if len(set(pairs)) == 1 else (None, None)
         spark = _spark(comparisons, metric, str(first["subject"]), dict(zip(columns, cells, strict=True)), drawn)
-        words = " / ".join(limits(*pair) for pair in pairs)
+        words = limits(*drawn) if len(set(pairs)) == 1 else " / ".join(limits(*pair) or "\u2013" for pair in pairs)
         rows.append(Row(METRIC_TITLES[metric], str(first["unit"]), words, cells, spark))
     return rows
 

@@ -1,5 +1,8 @@
 """What reviewers say of a series, on its page; the part that changes when a verdict is given."""
 
+import shlex
+from pathlib import Path
+
 import pyarrow as pa
 from markupsafe import Markup
 
@@ -9,6 +12,7 @@ from ct_assets.review.history import series_reviews
 from ct_assets.review.section import review_rows
 from ct_assets.review.state import State, standing
 from ct_assets.review.verdict import Verdict
+from ct_assets.settings import settings
 from ct_assets.store.atomic import write_text
 from ct_assets.store.paths import CollectionFolder
 
@@ -42,11 +46,16 @@ def review_section(store: CollectionFolder, series_instance_uid: str) -> Markup:
             rows=review_rows(verdicts, now),
             state=state,
             state_class=_CLASSES.get(state, "unevaluated"),
-            collection=store.path.name,
+            collection=_name(store),
             uid=series_instance_uid,
         )
     )
     return Markup(section.strip())  # noqa: S704 (escaped by its template)
+
+
+def _name(store: CollectionFolder) -> str:
+    """Return what the command line calls the collection: its name, or the folder that annotate wrote it to."""
+    return store.path.name if store.path.parent == Path(settings().home) else shlex.quote(str(store.path))
 
 
 def refresh_page(store: CollectionFolder, series_instance_uid: str) -> None:

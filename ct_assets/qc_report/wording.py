@@ -77,10 +77,10 @@ def limits(lower: float | None, upper: float | None) -> str:
     """Write the limits of a rule; empty where there are none."""
     low, high = (None if bound is None or math.isnan(bound) else bound for bound in (lower, upper))
     if low is not None and high is not None:
-        return f"{low:.4g}\u2013{high:.4g}"
+        return f"{low:.5g}\u2013{high:.5g}"
     if low is not None:
-        return f"\u2265 {low:.4g}"
-    return f"\u2264 {high:.4g}" if high is not None else ""
+        return f"\u2265 {low:.5g}"
+    return f"\u2264 {high:.5g}" if high is not None else ""
 
 
 def file_size(size: int) -> str:

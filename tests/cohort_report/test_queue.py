@@ -251,7 +251,8 @@ def test_what_was_rejected_by_eye_is_asked_for_again_though_no_rule_fails(store:
     assert review_queue(store).findings.empty
 
 
-def test_the_report_of_a_cohort_leaves_out_what_is_rejected_and_its_table_does_not(store: CollectionFolder) -> None:
+def with_cohort(store: CollectionFolder) -> None:
+    """Write what cohort_table does, with all series selected."""
     rows = [
         {
             **dict.fromkeys(COHORT.columns, None),
@@ -266,6 +267,10 @@ def test_the_report_of_a_cohort_leaves_out_what_is_rejected_and_its_table_does_n
     COHORT.write(pd.DataFrame(rows, columns=list(COHORT.columns)), store.cohort.cohort)
     SELECTION_FLOW.write(SELECTION_FLOW.empty(), store.cohort.selection_flow)
     CHARACTERISTICS.write(CHARACTERISTICS.empty(), store.cohort.characteristics)
+
+
+def test_the_report_of_a_cohort_leaves_out_what_is_rejected_and_its_table_does_not(store: CollectionFolder) -> None:
+    with_cohort(store)
     collection = collection_of("nlst")
     assert make_report(collection, store).rejected == ()
     key = ("sphericity", "heart", "2d")
@@ -287,3 +292,15 @@ def test_the_report_of_a_cohort_leaves_out_what_is_rejected_and_its_table_does_n
 def counted(store: CollectionFolder) -> dict[tuple[str, str, str], int]:
     found = DISTRIBUTIONS.read(store.cohort.distributions)
     return {(row.metric, row.subject, row.model): row.n for row in found.itertuples(index=False)}
+
+
+def test_models_that_are_configured_no_longer_and_damaged_records_stop_no_report(store: CollectionFolder) -> None:
+    with_cohort(store)
+    store.series(uid(2)).ct_record.write_text("damaged")
+    segmentation = {"model": "segthor", "configurations": ["2d"]}
+    report = make_report(collection_of("nlst", organ_segmentation=segmentation), store)
+    assert set(report.qc["model"]) == {"2d", "bpr_public"}
+    assert set(SHAPE_FEATURES.read(store.cohort.shape_features)["model"]) == {"2d", "expert"}
+    [damaged] = report.unreadable
+    assert damaged.path == store.series(uid(2)).ct_record
+    assert set(report.qc["SeriesInstanceUID"]) == {uid(1), uid(2), uid(3)}

@@ -12,6 +12,7 @@ from ct_assets.qc_report.evaluate import evaluate
 from ct_assets.qc_report.inputs import SeriesInputs, files_of
 from ct_assets.qc_report.page import PAGE_LIMIT, series_page
 from ct_assets.qc_report.wording import file_size, limits, number
+from ct_assets.qc_settings import QualityControl
 from ct_assets.store.paths import SeriesFolder
 
 MakeInputs = Callable[..., SeriesInputs]
@@ -165,3 +166,12 @@ def test_numbers() -> None:
         "",
     ]
     assert [file_size(12), file_size(1234567), file_size(2 * 10**9)] == ["12 bytes", "1.2 MB", "2.0 GB"]
+
+
+def test_limits_that_differ_stand_in_the_order_of_the_models(make_inputs: MakeInputs) -> None:
+    inputs = make_inputs()
+    minima = {"heart": {"3d_fullres": 0.8, "2d": 0.7}, "esophagus": {"2d": 0.5}}
+    qc = QualityControl.model_validate({"dice_minimum": minima})
+    html = page(make_inputs(collection=inputs.collection.model_copy(update={"qc": qc})))
+    rows = re.findall(r"<tr><th>Dice.*?</th><td class=\"n\">(.*?)</td>", html)
+    assert rows == ["\u2013 / \u2265 0.5", "\u2265 0.8 / \u2265 0.7"], "3d_fullres first"

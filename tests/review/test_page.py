@@ -21,7 +21,7 @@ def with_page(store: CollectionFolder) -> None:
 def test_a_page_without_reviews_says_how_to_give_one(store: CollectionFolder) -> None:
     with_page(store)
     assert "Nobody has reviewed this series" in page(store)
-    assert f"ct-assets review {store.path.name} {uid(1)} --verdict accept" in page(store)
+    assert f"ct-assets review {store.path} {uid(1)} --verdict accept" in page(store)
 
 
 def test_a_verdict_shows_at_once_and_nothing_else_changes(store: CollectionFolder) -> None:
