@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ct_assets.cohort_report.report import make_report
-from ct_assets.collection import EXPERT, ORGANS, Collection, Organ
+from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord, SliceRecord
 from ct_assets.dicom.codes import feature_codes
+from ct_assets.organs import EXPERT, ORGANS, Organ
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.table import Table
 from ct_assets.store.tables import CHARACTERISTICS, COHORT, QC, SELECTION_FLOW, SHAPE_FEATURES

@@ -7,11 +7,7 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ct_assets.collection_errors import explanations
-from ct_assets.organs import EXPERT as EXPERT
-from ct_assets.organs import LUNGS as LUNGS
-from ct_assets.organs import ORGANS as ORGANS
-from ct_assets.organs import Configuration
-from ct_assets.organs import Organ as Organ
+from ct_assets.organs import Configuration, Organ
 from ct_assets.qc_settings import QualityControl
 from ct_assets.selection_settings import Selection, StrictSelection
 from ct_assets.settings import settings

@@ -9,8 +9,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from ct_assets.bpr_json.record import read_body_part_record
-from ct_assets.collection import ORGANS, Collection
+from ct_assets.collection import Collection
 from ct_assets.organ_seg.record import read_label_map_record
+from ct_assets.organs import ORGANS
 from ct_assets.outcome import CohortOutcome, SeriesOutcome
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from ct_assets.store.paths import SeriesFolder

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from ct_assets import run
-from ct_assets.collection import EXPERT, Collection
+from ct_assets.collection import Collection
 from ct_assets.ct_nifti.expert import load_expert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.dicom_sr.features import StaleFeaturesError
 from ct_assets.dicom_sr.reports import plan_reports
 from ct_assets.dicom_sr.segments import NO_SEGMENTS
 from ct_assets.installation import resources
+from ct_assets.organs import EXPERT
 from ct_assets.run import SeriesOutcome
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import QC, SHAPE_FEATURES

@@ -9,8 +9,9 @@ import pandas as pd
 from ct_assets.cohort_report.box import POINTS_DRAWN, Group, Limit, box_content, drawn, numbers
 from ct_assets.cohort_report.figures import MANUAL, Measured, model_colours, organ_colours
 from ct_assets.cohort_report.series_index import Places, SeriesIndex
-from ct_assets.collection import EXPERT, Collection
+from ct_assets.collection import Collection
 from ct_assets.dicom.codes import feature_codes
+from ct_assets.organs import EXPERT
 from ct_assets.qc_report.wording import unit_text
 
 _DIGITS = 5

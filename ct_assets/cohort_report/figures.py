@@ -11,9 +11,9 @@ from plotly.colors import qualitative
 
 from ct_assets.cohort_report.box import Group, Limit, outliers
 from ct_assets.cohort_report.series_index import SeriesIndex
-from ct_assets.collection import EXPERT, ORGANS, Collection
+from ct_assets.collection import Collection
 from ct_assets.dicom.codes import region_codes
-from ct_assets.organs import Configuration
+from ct_assets.organs import EXPERT, ORGANS, Configuration
 from ct_assets.qc_report.distribution import distribution
 from ct_assets.qc_report.wording import METRIC_TITLES
 

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from ct_assets.cohort_report.distributions import distributions
 from ct_assets.cohort_report.value_columns import ValueColumn, value_columns
-from ct_assets.collection import EXPERT, ORGANS, Collection
+from ct_assets.collection import Collection
 from ct_assets.dicom.codes import feature_codes
+from ct_assets.organs import EXPERT, ORGANS
 from ct_assets.qc_report.finding import Outcome
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce

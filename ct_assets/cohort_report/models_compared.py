@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ct_assets.collection import ORGANS
+from ct_assets.organs import ORGANS
 
 FEWEST_PAIRS = 6
 """Pairs from which p-values and correlations are given: with 5, Wilcoxon's two-sided test cannot reach 0.05."""

@@ -16,7 +16,8 @@ from ct_assets.cohort_report.plots import plots, script_json
 from ct_assets.cohort_report.rejected import RejectedRow
 from ct_assets.cohort_report.series_index import SeriesIndex
 from ct_assets.cohort_report.series_table import SeriesRow, excluded_rows, series_rows
-from ct_assets.collection import EXPERT, Collection
+from ct_assets.collection import Collection
+from ct_assets.organs import EXPERT
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from ct_assets.qc_report.finding import Outcome, Rule
 from ct_assets.qc_report.reference import reference_citation

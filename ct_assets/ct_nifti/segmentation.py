@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ct_assets.collection import LUNGS, Organ
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation_frames import read_segmentation, segment_frames
 from ct_assets.ct_nifti.structure import ExpertStructure, Mask, UnusableSegmentationError, no_frames, usable
 from ct_assets.dicom.edition import reference_of
+from ct_assets.organs import LUNGS, Organ
 from ct_assets.store.digest import file_digest
 
 

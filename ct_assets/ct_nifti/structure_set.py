@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from ct_assets.collection import LUNGS, Organ
 from ct_assets.ct_nifti.contours import filled
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation_grid import CtGrid, OffGridError
 from ct_assets.ct_nifti.structure import ExpertStructure, Mask, UnusableSegmentationError, no_frames, usable
 from ct_assets.dicom.edition import reference_of
 from ct_assets.dicom.references import referenced_series
+from ct_assets.organs import LUNGS, Organ
 from ct_assets.store.digest import file_digest
 
 logger = logging.getLogger(__name__)

@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from ct_assets.collection import EXPERT
 from ct_assets.ct_nifti.expert import series_expert_files
 from ct_assets.dicom_seg.checks import dciodvfy_check
 from ct_assets.dicom_sr.compare import differences
+from ct_assets.organs import EXPERT
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore

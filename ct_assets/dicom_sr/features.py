@@ -14,7 +14,6 @@ from highdicom.sr import (
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 
-from ct_assets.collection import EXPERT
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.dicom.authorship import algorithm_name, series_number, software_versions
 from ct_assets.dicom.codes import feature_codes, organ_codes
@@ -24,6 +23,7 @@ from ct_assets.dicom.source import as_evidence, source_evidence
 from ct_assets.dicom.written import PlannedObject
 from ct_assets.dicom_sr.document import Report, Software, finding_site, sr_code
 from ct_assets.dicom_sr.segments import SegmentReference
+from ct_assets.organs import EXPERT
 from ct_assets.provenance import Provenance
 from ct_assets.store.digest import json_digest
 

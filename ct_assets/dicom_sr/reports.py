@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from ct_assets.bpr_json.record import read_body_part_record
-from ct_assets.collection import EXPERT, Collection
+from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord, read_ct_record
 from ct_assets.ct_nifti.structure import ExpertStructure
 from ct_assets.dicom.series import CtSeries
@@ -16,6 +16,7 @@ from ct_assets.dicom_sr.landmarks import plan_landmarks_sr
 from ct_assets.dicom_sr.regions import plan_regions_sr
 from ct_assets.dicom_sr.segments import NO_SEGMENTS, expert_segments, model_segments
 from ct_assets.organ_seg.record import read_label_map_record
+from ct_assets.organs import EXPERT
 from ct_assets.provenance import Provenance
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES

@@ -8,10 +8,10 @@ from pathlib import Path
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from ct_assets.collection import ORGANS
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.structure import ExpertStructure
 from ct_assets.dicom.edition import ObjectReference, reference_of
+from ct_assets.organs import ORGANS
 
 
 class MismatchedSegmentationError(ValueError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ct_assets.bpr_json.record import BodyPartRecord, read_body_part_record
-from ct_assets.collection import EXPERT, Collection
+from ct_assets.collection import Collection
 from ct_assets.ct_nifti.convert import source_digest
 from ct_assets.ct_nifti.expert import load_expert, series_expert_files
 from ct_assets.ct_nifti.record import CtRecord, UnfitSeriesError, read_ct_record
@@ -21,6 +21,7 @@ from ct_assets.dicom_sr import compare as sr_compare
 from ct_assets.dicom_sr.reports import plan_reports
 from ct_assets.dicom_sr.sign_off import read_sign_offs
 from ct_assets.organ_seg.record import read_label_map_record
+from ct_assets.organs import EXPERT
 from ct_assets.provenance import Provenance
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 

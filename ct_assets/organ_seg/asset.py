@@ -4,9 +4,9 @@ from functools import partial
 
 import dagster as dg
 
-from ct_assets.collection import EXPERT
 from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.organ_seg.segment import segment
+from ct_assets.organs import EXPERT
 from ct_assets.partitions import Scope
 from ct_assets.settings import settings
 from resources.compute import Compute, Resident

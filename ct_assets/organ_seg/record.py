@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from ct_assets.collection import Organ
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.volume import load_label_map
+from ct_assets.organs import Organ
 from ct_assets.provenance import Provenance
 from ct_assets.store.digest import file_digest
 from ct_assets.store.paths import SeriesFolder

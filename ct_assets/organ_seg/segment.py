@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ct_assets.collection import ORGANS, Organ
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.volume import load_hounsfield, save_label_map
 from ct_assets.organ_seg.record import LabelMapRecord, OrganFinding
+from ct_assets.organs import ORGANS, Organ
 from ct_assets.provenance import Provenance
 from ct_assets.store.digest import file_digest
 from ct_assets.store.paths import SeriesFolder

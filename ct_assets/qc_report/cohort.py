@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from ct_assets.qc_report.distribution import Distribution
 from ct_assets.store.tables import DISTRIBUTIONS
 
 logger = logging.getLogger(__name__)
@@ -32,3 +33,18 @@ def read_distributions(path: Path) -> pd.DataFrame:
     except (OSError, ValueError, pa.ArrowException) as error:
         logger.warning("distributions of the cohort left out: %s", error)
         return DISTRIBUTIONS.empty()
+
+
+def by_key(table: pd.DataFrame) -> dict[tuple[str, str, str], Distribution]:
+    """Return the distributions of a cohort by metric, subject and model.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `ct_assets.store.tables.DISTRIBUTIONS`.
+    """
+    names = ("n", "q1", "median", "q3", "p05", "p95", "minimum", "maximum")
+    return {
+        (str(row["metric"]), str(row["subject"]), str(row["model"])): Distribution(*(row[name] for name in names))
+        for row in table.to_dict("records")
+    }

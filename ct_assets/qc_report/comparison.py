@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ct_assets.collection import EXPERT
+from ct_assets.organs import EXPERT
+from ct_assets.qc_report.cohort import by_key
 from ct_assets.qc_report.distribution import Distribution
 from ct_assets.qc_report.reference import published
 
@@ -35,12 +36,7 @@ class Comparisons:
 
     def __init__(self, cohort: pd.DataFrame, cohort_minimum: int) -> None:
         self._minimum = cohort_minimum
-        self._cohort = {
-            (str(row["metric"]), str(row["subject"]), str(row["model"])): Distribution(
-                *(row[name] for name in ("n", "q1", "median", "q3", "p05", "p95", "minimum", "maximum"))
-            )
-            for row in cohort.to_dict("records")
-        }
+        self._cohort = by_key(cohort)
 
     def of(self, metric: str, subject: str, models: list[str]) -> Comparison | None:
         """Return what to compare with: of the first model that has anything.

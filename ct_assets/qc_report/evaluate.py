@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ct_assets.collection import EXPERT, LUNGS, ORGANS, Organ
+from ct_assets.organs import EXPERT, LUNGS, ORGANS, Organ
 from ct_assets.qc_report.finding import Finding, Outcome, SeriesIdentity, to_table
 from ct_assets.qc_report.inputs import SeriesInputs
 from ct_assets.qc_report.judge import judged

@@ -6,9 +6,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from ct_assets.collection import EXPERT
-from ct_assets.organs import Configuration
-from ct_assets.qc_report.distribution import Distribution
+from ct_assets.organs import EXPERT, Configuration
+from ct_assets.qc_report.cohort import by_key
 from ct_assets.qc_report.reference import published
 from ct_assets.qc_settings import PLAUSIBLE_VOLUME_ML, Bound, QualityControl, Span, Spans
 
@@ -48,12 +47,7 @@ class LimitsInForce:
 
     def __init__(self, settings: QualityControl, cohort: pd.DataFrame) -> None:
         self._settings = settings
-        self._cohort = {
-            (str(row["metric"]), str(row["subject"]), str(row["model"])): Distribution(
-                n=row["n"], q1=row["q1"], median=row["median"], q3=row["q3"]
-            )
-            for row in cohort.to_dict("records")
-        }
+        self._cohort = by_key(cohort)
 
     def of(self, metric: str, subject: str, model: str) -> Limits | None:
         """Return the limits of a metric; None where no rule judges it.

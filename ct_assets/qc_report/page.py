@@ -8,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ct_assets.bpr_json.body_axis import body_axis
-from ct_assets.collection import EXPERT, LUNGS, ORGANS
+from ct_assets.organs import EXPERT, LUNGS, ORGANS
 from ct_assets.picture.planes import Orientation, Plane, plane_image
 from ct_assets.qc_report.comparison import Comparisons
 from ct_assets.qc_report.finding import Outcome, Rule, rule_outcomes

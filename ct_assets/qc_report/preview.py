@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from ct_assets.collection import LUNGS, ORGANS
+from ct_assets.organs import LUNGS, ORGANS
 from ct_assets.picture.image import SOFT_TISSUE, Window, grey_image, plane_data_url, png_within
 from ct_assets.picture.planes import EDGES, Array, Orientation, Plane, plane_image
 from ct_assets.qc_report.inputs import SeriesInputs

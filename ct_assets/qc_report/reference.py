@@ -7,6 +7,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from ct_assets.organs import EXPERT
 from ct_assets.qc_report.distribution import Distribution
 
 
@@ -82,7 +83,7 @@ def published(metric: str, subject: str, model: str) -> ReferenceEntry | None:
     """
     fitting = [entry for entry in reference_entries() if (entry.metric, entry.subject) == (metric, subject)]
     own = [entry for entry in fitting if entry.model in {model, ""}]
-    others = [entry for entry in fitting if entry.model == "3d_fullres"] if model != "expert" else []
+    others = [entry for entry in fitting if entry.model == "3d_fullres"] if model != EXPERT else []
     return max(own or others, key=lambda entry: entry.n, default=None)
 
 

@@ -15,26 +15,13 @@ def review_series(store: CollectionFolder, collection: str, series_instance_uid:
 
     Parameters
     ----------
-    store : CollectionFolder
-        Results of the collection.
-    collection : str
-        Its name.
-    series_instance_uid : str
-        The series.
-    opinion : Opinion
-        What is said, by whom, and of what.
+    store, collection, series_instance_uid, opinion
+        As in `ct_assets.review.record.record_verdict`, whose errors are raised here too.
 
     Returns
     -------
     Verdict
         As it was written.
-
-    Raises
-    ------
-    ReviewError
-        If there is no such series, model or subject, or the reviewer or the comment cannot be kept.
-    RecordError, ValueError, OSError
-        If what is to be judged is damaged.
     """
     verdict = record_verdict(store, collection, series_instance_uid, opinion)
     try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from markupsafe import Markup, escape
 
+from ct_assets.organs import EXPERT
 from ct_assets.qc_report.comparison import Comparison
 
 WIDTH, HEIGHT = 168, 18
@@ -51,7 +52,7 @@ def spark_box(
         f'<path class="median" d="M{x(found.median)} 4V14"/>',
         *(f'<path class="limit" d="M{x(limit)} 1V17"/>' for limit in limits if limit is not None),
         *(
-            f'<circle class="{"ring" if model == "expert" else "dot"}" cx="{x(value)}" cy="9" r="3.2">'
+            f'<circle class="{"ring" if model == EXPERT else "dot"}" cx="{x(value)}" cy="9" r="3.2">'
             f"<title>{escape(model)}: {value:.4g}</title></circle>"
             for model, value in values.items()
         ),

@@ -4,10 +4,10 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from ct_assets.collection import EXPERT, ORGANS
 from ct_assets.ct_nifti.expert import load_expert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.organ_seg.record import read_label_map
+from ct_assets.organs import EXPERT, ORGANS
 from ct_assets.partitions import Scope
 from ct_assets.shape_features.measure import OrganMask, measure_organs
 from ct_assets.store.tables import SHAPE_FEATURES

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ct_assets.collection import Organ
 from ct_assets.dicom.codes import feature_codes
+from ct_assets.organs import Organ
 from ct_assets.store.tables import SHAPE_FEATURES
 
 logger = logging.getLogger(__name__)

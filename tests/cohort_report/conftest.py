@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ct_assets.cohort_report.distributions import distributions
-from ct_assets.collection import EXPERT, Collection
+from ct_assets.collection import Collection
+from ct_assets.organs import EXPERT
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce
 from ct_assets.store.tables import QC, SHAPE_FEATURES

@@ -11,9 +11,9 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
-from ct_assets.collection import LUNGS
 from ct_assets.ct_nifti.structure import UnusableSegmentationError
 from ct_assets.ct_nifti.structure_set import MOST_POINTS, SLICE_TOLERANCE, read_structure_set
+from ct_assets.organs import LUNGS
 from ct_assets.store.digest import file_digest
 from tests.ct_nifti.structure_sets import Contour, Frames, write_structure_set
 from tests.dicom_seg.examples import GEOMETRIES, Example, make_example, write_ct

@@ -9,10 +9,10 @@ import pydicom
 import pytest
 from pydicom.pixels import pack_bits
 
-from ct_assets.collection import LUNGS
 from ct_assets.ct_nifti.convert import convert
 from ct_assets.ct_nifti.segmentation import read_expert, read_seg
 from ct_assets.ct_nifti.structure import UnusableSegmentationError
+from ct_assets.organs import LUNGS
 from ct_assets.store.paths import SeriesFolder
 from tests.dicom_seg.examples import AORTA, ESOPHAGUS, HEART, TRACHEA, Example
 

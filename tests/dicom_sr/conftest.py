@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ct_assets.collection import EXPERT, Compatibility
+from ct_assets.collection import Compatibility
 from ct_assets.dicom.codes import feature_codes, landmark_codes, organ_codes
 from ct_assets.dicom.edition import SignOff
 from ct_assets.dicom.report_validator import validate_reports
@@ -21,6 +21,7 @@ from ct_assets.dicom_sr.landmarks import plan_landmarks_sr
 from ct_assets.dicom_sr.regions import plan_regions_sr
 from ct_assets.dicom_sr.reports import EXPERT_PROVENANCE
 from ct_assets.dicom_sr.segments import SegmentReference, model_segments
+from ct_assets.organs import EXPERT
 from ct_assets.provenance import Provenance
 from ct_assets.store.tables import LANDMARKS, SHAPE_FEATURES
 from tests.dicom_seg.examples import GEOMETRIES, TRACHEA, Example, demo_provenance, make_example, write_ct

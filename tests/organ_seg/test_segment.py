@@ -9,12 +9,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from ct_assets.collection import ORGANS
 from ct_assets.ct_nifti.convert import convert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.volume import load_label_map
 from ct_assets.organ_seg.nnunet_model import NnunetModel
 from ct_assets.organ_seg.segment import describe_organs, segment
+from ct_assets.organs import ORGANS
 from ct_assets.store.paths import SeriesFolder
 
 

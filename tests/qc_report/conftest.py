@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from ct_assets.bpr_json.record import BodyPartRecord
-from ct_assets.collection import ORGANS, Collection
+from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord, SliceRecord
 from ct_assets.organ_seg.record import LabelMapRecord, OrganFinding
+from ct_assets.organs import ORGANS
 from ct_assets.provenance import Provenance
 from ct_assets.qc_report.inputs import SeriesInputs
 from ct_assets.store.tables import LANDMARKS, REGIONS, SHAPE_FEATURES
