@@ -6,10 +6,11 @@ import dagster as dg
 import pandas as pd
 
 from ct_assets.cohort_report.queue import review_queue
+from ct_assets.cohort_report.rejected import without_rejected
 from ct_assets.partitions import Scope
 from ct_assets.qc_report.applicable import rules_of
 from ct_assets.qc_report.checks import BEYOND, value_table
-from ct_assets.qc_report.finding import Outcome, Rule, worst
+from ct_assets.qc_report.finding import Outcome, Rule, series_outcomes
 from ct_assets.qc_report.wording import RULE_DESCRIPTIONS
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import QC
@@ -36,12 +37,12 @@ def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         context: dg.AssetCheckExecutionContext, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
         store = series_store.collection(name)
-        qc = QC.read(store.cohort.qc_table)
+        qc, rejected = without_rejected(QC.read(store.cohort.qc_table), store)
+        outcomes = series_outcomes(qc).values()
         queue = review_queue(store)
         waiting = queue.findings
         for rule in _asked_for(context, key):
-            by_series = qc[qc["rule"] == str(rule)].groupby("SeriesInstanceUID")["outcome"].agg(worst)
-            counts = {outcome: int((by_series == outcome).sum()) for outcome in Outcome}
+            counts = {outcome: sum(of.get(rule) is outcome for of in outcomes) for outcome in Outcome}
             judged = counts[Outcome.PASS] + counts[Outcome.FAIL]
             mine = waiting[waiting["rule"] == str(rule)]
             yield dg.AssetCheckResult(
@@ -53,6 +54,7 @@ def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
                     "findings to review": len(mine),
                     "series to review": int(mine["series"].nunique()),
                     **{f"series: {outcome}": count for outcome, count in counts.items()},
+                    "rejected by reviewers": len(rejected),
                     "passing share of judged": round(counts[Outcome.PASS] / judged, 4) if judged else "nothing judged",
                     "could not be read": "; ".join(queue.problems) or "none",
                     "worst": value_table(_shown(mine), _COLUMNS),

@@ -8,13 +8,10 @@ import pandas as pd
 
 from ct_assets.collection import Collection
 from ct_assets.organs import Configuration
-from ct_assets.qc_report.finding import Outcome, Rule
+from ct_assets.qc_report.finding import WORST_FIRST, Outcome, Rule, series_outcomes
 from ct_assets.qc_report.severity import severity
 from ct_assets.qc_report.templating import viewer_link
 from ct_assets.qc_report.wording import RULE_TITLES, limits, number
-
-_WORST_FIRST = [Outcome.FAIL, Outcome.NOT_MEASURABLE, Outcome.PASS, Outcome.NOT_EVALUATED]
-"""As `ct_assets.qc_report.finding.worst` ranks them."""
 
 _KEYS = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
 
@@ -84,7 +81,7 @@ def series_rows(
     explanations = _explanations(failed)
     furthest = failed.groupby("SeriesInstanceUID")["outside"].max().to_dict()
     failures = failed["SeriesInstanceUID"].value_counts().to_dict()
-    outcomes = _outcomes(qc)
+    outcomes = series_outcomes(qc)
     rows = []
     for patient, study, uid in series.itertuples(index=False):
         found = outcomes.get(uid, {})
@@ -94,7 +91,7 @@ def series_rows(
                 study_instance_uid=str(study),
                 series_instance_uid=str(uid),
                 outcomes=found,
-                overall=min(found.values(), key=_WORST_FIRST.index) if found else None,
+                overall=min(found.values(), key=WORST_FIRST.index) if found else None,
                 failures=failures.get(uid, 0),
                 outside=furthest.get(uid, 0.0),
                 explanation=explanations.get(str(uid), ""),
@@ -131,22 +128,6 @@ def excluded_rows(cohort: pd.DataFrame, unfit: Mapping[str, str]) -> list[Exclud
     return sorted(rows, key=lambda row: (row.patient_id, row.series_instance_uid))
 
 
-def _outcomes(qc: pd.DataFrame) -> dict[str, dict[Rule, Outcome]]:
-    """Return the worst outcome of each rule of each series."""
-    judged = qc[(qc["rule"] != "") & (qc["outcome"] != "")]
-    ranks = judged["outcome"].map({str(outcome): rank for rank, outcome in enumerate(_WORST_FIRST)})
-    if ranks.isna().any():
-        message = f"no outcome: {judged.loc[ranks.isna(), 'outcome'].iloc[0]!r}"
-        raise ValueError(message)
-    found: dict[str, dict[Rule, Outcome]] = {}
-    for rule in Rule:
-        of_rule = judged["rule"] == rule
-        worst = ranks[of_rule].groupby(judged.loc[of_rule, "SeriesInstanceUID"]).min()
-        for uid, rank in worst.items():
-            found.setdefault(str(uid), {})[rule] = _WORST_FIRST[int(rank)]
-    return found
-
-
 def _explanations(failed: pd.DataFrame) -> dict[str, str]:
     """Say of each series what failed and by how much, the furthest outside first."""
     found: dict[str, list[dict[Hashable, Any]]] = {}
@@ -174,5 +155,5 @@ def _value(row: dict[Hashable, Any]) -> str:
 
 
 def _urgency(row: SeriesRow) -> tuple[int, float, int, str, str]:
-    rank = _WORST_FIRST.index(row.overall) if row.overall else len(_WORST_FIRST)
+    rank = WORST_FIRST.index(row.overall) if row.overall else len(WORST_FIRST)
     return rank, -row.outside, -row.failures, row.patient_id, row.series_instance_uid

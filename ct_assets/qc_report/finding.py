@@ -94,8 +94,12 @@ def to_table(findings: Iterable[Finding], series: SeriesIdentity) -> pd.DataFram
     return frame.astype(dict.fromkeys(("value", "lower", "upper"), float))
 
 
+WORST_FIRST = (Outcome.FAIL, Outcome.NOT_MEASURABLE, Outcome.PASS, Outcome.NOT_EVALUATED)
+"""Which outcome stands for several: a failure outweighs all, then what could not be measured."""
+
+
 def worst(outcomes: Iterable[str]) -> Outcome:
-    """Return the outcome that stands for several: a failure outweighs all, then what could not be judged.
+    """Return the outcome that stands for several.
 
     Parameters
     ----------
@@ -113,8 +117,38 @@ def worst(outcomes: Iterable[str]) -> Outcome:
         If a string is no outcome.
     """
     found = {Outcome(outcome) for outcome in outcomes if outcome}
-    order = [Outcome.FAIL, Outcome.NOT_MEASURABLE, Outcome.PASS]
-    return next((outcome for outcome in order if outcome in found), Outcome.NOT_EVALUATED)
+    return next((outcome for outcome in WORST_FIRST if outcome in found), Outcome.NOT_EVALUATED)
+
+
+def series_outcomes(qc: pd.DataFrame) -> dict[str, dict[Rule, Outcome]]:
+    """Return the worst outcome of each rule of each series of a cohort.
+
+    Parameters
+    ----------
+    qc : DataFrame
+        QC table of many series.
+
+    Returns
+    -------
+    dict
+        SeriesInstanceUID -> rule -> outcome, for the rules that have rows.
+
+    Raises
+    ------
+    ValueError
+        If an outcome is none.
+    """
+    judged = qc[(qc["rule"] != "") & (qc["outcome"] != "")]
+    ranks = judged["outcome"].map({str(outcome): rank for rank, outcome in enumerate(WORST_FIRST)})
+    if ranks.isna().any():
+        message = f"no outcome: {judged.loc[ranks.isna(), 'outcome'].iloc[0]!r}"
+        raise ValueError(message)
+    found: dict[str, dict[Rule, Outcome]] = {}
+    for rule in Rule:
+        of_rule = judged["rule"] == rule
+        for uid, rank in ranks[of_rule].groupby(judged.loc[of_rule, "SeriesInstanceUID"]).min().items():
+            found.setdefault(str(uid), {})[rule] = WORST_FIRST[int(rank)]
+    return found
 
 
 def rule_outcomes(qc: pd.DataFrame) -> dict[Rule, Outcome]:

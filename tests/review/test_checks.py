@@ -97,6 +97,8 @@ def test_what_is_rejected_stays_failed_for_the_series_and_waits_for_nobody(faili
     found = outcomes(failing)
     assert (found["qc_report/sphericity"].passed, found["cohort_report/sphericity"].passed) == (False, True)
     assert shown(found["qc_report/sphericity"], "review") == "2 rejected"
+    cohort = found["cohort_report/sphericity"]
+    assert [shown(cohort, name) for name in ("rejected by reviewers", "series: fail", "series: pass")] == [1, 0, 1]
 
 
 def test_a_damaged_history_accepts_nothing(failing: CollectionFolder) -> None:
