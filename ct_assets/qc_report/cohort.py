@@ -9,6 +9,9 @@ import pyarrow as pa
 from ct_assets.qc_report.distribution import Distribution
 from ct_assets.store.tables import DISTRIBUTIONS
 
+SMALLEST_COHORT = 5
+"""Fewest series of a cohort that say anything about another."""
+
 logger = logging.getLogger(__name__)
 
 

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ct_assets.organs import EXPERT
-from ct_assets.qc_report.cohort import by_key
+from ct_assets.qc_report.cohort import SMALLEST_COHORT, by_key
 from ct_assets.qc_report.distribution import Distribution
 from ct_assets.qc_report.reference import published
-
-SMALLEST_COHORT = 5
-"""Fewest series of a cohort that say anything about another."""
 
 _METRIC_OF_FEATURE = {"Sphericity": "sphericity"}
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from ct_assets.organs import EXPERT, Configuration
-from ct_assets.qc_report.cohort import by_key
+from ct_assets.qc_report.cohort import SMALLEST_COHORT, by_key
 from ct_assets.qc_report.reference import published
 from ct_assets.qc_settings import PLAUSIBLE_VOLUME_ML, Bound, QualityControl, Span, Spans
 
@@ -86,11 +86,13 @@ class LimitsInForce:
         if isinstance(span, tuple):
             return Limits(*span, COLLECTION)
         cohort = self._cohort.get((metric, subject, model))
+        if cohort is not None and cohort.n < SMALLEST_COHORT:
+            cohort = None
         large_enough = cohort is not None and cohort.n >= self._settings.cohort_minimum
         if cohort is not None and (span == "cohort" or (span == "auto" and large_enough)):
             return Limits(cohort.lower_fence, cohort.upper_fence, f"cohort, n = {cohort.n:,}")
         if span == "cohort":
-            return Limits(None, None, "the cohort has no fences yet; materialize cohort_report")
+            return Limits(None, None, "the cohort has no fences yet: too few series, or no cohort_report")
         entry = published(metric, subject, model)
         if entry is not None:
             of = entry.distribution

@@ -22,5 +22,6 @@ def severity(qc: pd.DataFrame) -> pd.Series:
     """
     value, lower, upper = (qc[column].to_numpy(dtype=float) for column in ("value", "lower", "upper"))
     beyond = np.fmax(np.fmax(lower - value, value - upper), 0.0)
-    scale = np.where(np.isnan(upper), np.abs(lower), np.where(np.isnan(lower), np.abs(upper), upper - lower))
+    width = np.where(upper > lower, upper - lower, np.nan)  # none where one end is, or the range is a point
+    scale = np.where(np.isnan(width), np.abs(np.fmax(lower, upper)), width)
     return pd.Series(np.nan_to_num(beyond / np.where(scale > 0, scale, 1.0)), index=qc.index)

@@ -11,7 +11,9 @@ from ct_assets.collection import Collection
 from ct_assets.organs import EXPERT
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce
+from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import QC, SHAPE_FEATURES
+from tests.review.small_store import AORTA, HEART, LUNG, add_series, write_qc
 
 
 def collection_of(name: str, **changes: Any) -> Collection:
@@ -58,3 +60,12 @@ def nsclc(shared_data: Path) -> tuple[Collection, pd.DataFrame]:
 def nlst(shared_data: Path) -> tuple[Collection, pd.DataFrame]:
     collection = collection_of("nlst")
     return collection, qc_from_published(shared_data / "published" / "nlst_sphericity.csv", collection)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CollectionFolder:
+    """Series 1 fails twice, series 2 once and worst, series 3 not at all."""
+    made = CollectionFolder(tmp_path / "demo")
+    for number, failing in ((1, {HEART: 4.0, LUNG: 0.5}), (2, {AORTA: 13.0}), (3, {})):
+        write_qc(add_series(made, number), number, failing)
+    return made

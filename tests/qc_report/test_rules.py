@@ -116,7 +116,9 @@ def test_where_a_range_is_from(setting: object, n: int, source: str, upper: floa
 def test_what_nothing_is_known_of_is_not_evaluated() -> None:
     found = judge_one("sphericity", 0.8, sphericity={"heart": "cohort"})
     assert (found["outcome"], found["rule"]) == ("not evaluated", "sphericity")
-    assert "materialize cohort_report" in found["explanation"]
+    assert "too few series, or no cohort_report" in found["explanation"]
+    few = LimitsInForce(QualityControl.model_validate({"sphericity": {"heart": "cohort"}}), cohort("sphericity", 4))
+    assert judged(row("sphericity", 0.8), few, None)["outcome"].tolist() == ["not evaluated"]
     found = judge_one("volume", 700.0, volume_ml={"heart": "reference"})
     assert (found["outcome"], found["explanation"]) == ("not evaluated", "nothing is published for it")
 
@@ -176,10 +178,12 @@ def test_judging_again_by_the_same_limits_changes_nothing() -> None:
 
 def test_severity_is_a_share_of_what_is_allowed() -> None:
     rows = pd.DataFrame(
-        {"value": [0.39, 0.9, 0.5, 4.0, 1.0, None, 30.0], "lower": [0.78, 0.78, 1.0, 1.0, None, 1.0, None],
-         "upper": [None, None, 2.0, 2.0, None, None, 15.0]}, index=[5, 6, 7, 8, 9, 10, 11],
+        {"value": [0.39, 0.9, 0.5, 4.0, 1.0, None, 30.0, 800.0],
+         "lower": [0.78, 0.78, 1.0, 1.0, None, 1.0, None, 600.0],
+         "upper": [None, None, 2.0, 2.0, None, None, 15.0, 600.0]}, index=[5, 6, 7, 8, 9, 10, 11, 12],
     )  # fmt: skip
-    assert severity(rows).to_dict() == pytest.approx({5: 0.5, 6: 0, 7: 0.5, 8: 2.0, 9: 0, 10: 0, 11: 1.0})
+    expected = {5: 0.5, 6: 0, 7: 0.5, 8: 2.0, 9: 0, 10: 0, 11: 1.0, 12: 1 / 3}
+    assert severity(rows).to_dict() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

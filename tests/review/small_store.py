@@ -9,11 +9,19 @@ from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.organs import ORGANS
 from ct_assets.provenance import Provenance
+from ct_assets.review.record import Opinion, record_verdict
+from ct_assets.review.verdict import Decision
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.tables import LANDMARKS, QC, REGIONS, SHAPE_FEATURES
 
 MODELS = ("2d", "3d_fullres")
 BODY_MODEL = "bpr_public"
+
+HEART, AORTA, LUNG = (
+    ("sphericity", "2d", "heart"),
+    ("sphericity", "3d_fullres", "aorta"),
+    ("lung_extent", BODY_MODEL, "lung"),
+)
 
 
 def uid(number: int) -> str:
@@ -122,3 +130,7 @@ def _provenance(configuration: str, name: str = "segthor") -> Provenance:
     return Provenance(
         name=name, configuration=configuration, weights_digest="ab" * 32, software="test 0", demonstration=False
     )
+
+
+def say(store: CollectionFolder, verdict: str, number: int, model: str = "", subject: str = "") -> None:
+    record_verdict(store, "demo", uid(number), Opinion(Decision(verdict), "Jane Doe", model, subject, "a comment"))
