@@ -19,6 +19,7 @@ from ct_assets.ct_nifti.source import source_files
 from ct_assets.definitions import collection_definitions
 from ct_assets.outcome import CohortOutcome, SeriesOutcome
 from ct_assets.partitions import Scope, scopes, shard_of
+from ct_assets.qc_report.finding import Rule
 from ct_assets.run_job import OnStage, check_outcome, execute, failure, progress_logger, run_or_raise
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.tables import COHORT
@@ -105,7 +106,9 @@ def annotate(
         scope = Scope(collection, shard_of(collection, uid))
         outcome = _run_series(definitions, _JUDGE if finished else _ANNOTATE, scope, uid, instance, series)
         if finished:
-            outcome = replace(outcome, checks={**finished.checks, **outcome.checks}, reused=True)
+            # A rule that has been switched off has no outcome any more.
+            others = {name: said for name, said in finished.checks.items() if name not in set(Rule)}
+            outcome = replace(outcome, checks={**others, **outcome.checks}, reused=True)
         if outcome.status == "annotated":
             Completion(
                 key=key,

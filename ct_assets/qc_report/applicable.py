@@ -1,7 +1,13 @@
-"""Which rules a collection has."""
+"""Which rules a collection has, and whether it is small enough for a picture of every series in the event log."""
+
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ct_assets.collection import Collection
 from ct_assets.qc_report.finding import Rule
+from ct_assets.qc_settings import MOST_SERIES
 
 
 def rules_of(collection: Collection) -> list[Rule]:
@@ -22,3 +28,17 @@ def rules_of(collection: Collection) -> list[Rule]:
         Rule.Z_SPACING: qc.slope_ratio is None,
     }
     return [rule for rule in Rule if not off.get(rule, False)]
+
+
+def few_series(cohort: Path, shards: int) -> bool:
+    """Return whether the event log may hold a picture of every series.
+
+    Parameters
+    ----------
+    cohort : Path
+        cohort.parquet.
+    shards : int
+        Partition sets of the collection.
+    """
+    selected = pq.read_table(cohort, columns=["selected"])["selected"]
+    return (pc.sum(selected).as_py() or 0) <= MOST_SERIES * shards

@@ -1,14 +1,12 @@
 """Asset qc_report: every metric of a series, judged, and its page."""
 
 import dagster as dg
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from ct_assets.collection import Collection
 from ct_assets.ct_nifti.expert import load_expert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.partitions import Scope
 from ct_assets.picture.image import data_url
+from ct_assets.qc_report.applicable import few_series
 from ct_assets.qc_report.cohort import read_distributions
 from ct_assets.qc_report.evaluate import evaluate
 from ct_assets.qc_report.finding import rule_outcomes
@@ -16,9 +14,7 @@ from ct_assets.qc_report.inputs import SeriesInputs, files_of, load_inputs
 from ct_assets.qc_report.page import series_page
 from ct_assets.qc_report.preview import thumbnail
 from ct_assets.qc_report.review_section import refresh_page, review_section
-from ct_assets.qc_settings import MOST_SERIES
 from ct_assets.store.atomic import write_text
-from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import QC
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
@@ -57,7 +53,7 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 **{str(rule): str(outcome) for rule, outcome in rule_outcomes(qc).items()},
-                **({"preview": _preview(inputs)} if _few_series(store, collection) else {}),
+                **({"preview": _preview(inputs)} if few_series(store.cohort.cohort, collection.shards) else {}),
                 "page": series_store.link(folder.qc_page),
                 "notice": inputs.notice or "none",
             }
@@ -68,9 +64,3 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
 
 def _preview(inputs: SeriesInputs) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![preview]({data_url(thumbnail(inputs))})")
-
-
-def _few_series(store: CollectionFolder, collection: Collection) -> bool:
-    """Return whether the event log may hold a picture of every series."""
-    selected = pq.read_table(store.cohort.cohort, columns=["selected"])["selected"]
-    return (pc.sum(selected).as_py() or 0) <= MOST_SERIES * collection.shards

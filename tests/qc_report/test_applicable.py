@@ -9,7 +9,7 @@ from ct_assets.cohort_report.checks import cohort_report_checks
 from ct_assets.cohort_table.checks import cohort_table_checks
 from ct_assets.collection import Collection
 from ct_assets.partitions import scopes
-from ct_assets.qc_report.applicable import rules_of
+from ct_assets.qc_report.applicable import few_series, rules_of
 from ct_assets.qc_report.checks import qc_report_checks
 from ct_assets.qc_report.finding import Rule
 from ct_assets.store.tables import COHORT
@@ -63,6 +63,7 @@ def test_the_cohort_table_says_when_there_are_too_many_series(
     ]  # fmt: skip
     result = check(series_store=SeriesStore(root=str(tmp_path)))
     assert result.passed is usable
+    assert few_series(tmp_path / "demo/cohort/cohort.parquet", collection.shards) is (selected in (2000, 4000))
     assert "qc.series_checks: false" in result.metadata["remedy"].value
 
 
