@@ -27,7 +27,7 @@ KEYS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription
 """Columns that every table must have."""
 
 _OTHER_NAMES = {"model": "SeriesDescription", "structure_name": "region"}
-_MODEL = re.compile(r"^(2d|3d_lowres|3d_fullres)(?![a-z0-9])|^(manual|expert)", re.IGNORECASE)
+_MODEL = re.compile(r"^(2d|3d_lowres|3d_fullres)(?![a-z0-9])|^(manual|expert)(?![a-z0-9])", re.IGNORECASE)
 _LABELS = {organ: label for label, organ in ORGANS.items()}
 _ROWS_NAMED = 5
 
@@ -115,11 +115,12 @@ class _Rows:
         parquet = path.suffix.lower() in {".parquet", ".pq"}
         self._first = 1 if parquet else 2
         try:
-            table = pd.read_parquet(path) if parquet else pd.read_csv(path, dtype=str, keep_default_na=False)
+            table = pd.read_parquet(path).reset_index(drop=True) if parquet else _read_csv(path)
         except (ValueError, pa.ArrowException) as error:  # pandas' own errors are ValueErrors
             message = f"{path}: cannot be read as a table: {error}"
             raise TableError(message) from error
         text = table.astype("string").fillna("").astype(object).apply(lambda column: column.str.strip())
+        text = text[(text != "").any(axis=1)]  # blank lines count as rows and say nothing
         self.table = text.rename(columns={old: new for old, new in _OTHER_NAMES.items() if new not in text})
         missing = [name for name in KEYS if name not in self.table]
         if missing:
@@ -162,11 +163,16 @@ class _Rows:
         if not len(places):
             return
         shown = ", ".join(
-            f"{place + self._first} ({self.table[column].iloc[place]!r})" for place in places[:_ROWS_NAMED]
+            f"{self.table.index[place] + self._first} ({self.table[column].iloc[place]!r})"
+            for place in places[:_ROWS_NAMED]
         )
         more = f" and {len(places) - _ROWS_NAMED:,} more" if len(places) > _ROWS_NAMED else ""
         message = f"{self._path}: {problem}: row{'s' if len(places) > 1 else ''} {shown}{more}"
         raise TableError(message)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
 
 
 def _model_of(description: str) -> str:

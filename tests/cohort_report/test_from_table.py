@@ -130,6 +130,8 @@ def test_parquet_is_the_same(tmp_path: Path, shared_data: Path) -> None:
         (HEAD + "\n", ["has no rows"]),
         ("", ["cannot be read as a table"]),
         (f"{HEAD}\n{ROW}\n{ROW}\n", ["those of a row before", "row 3"]),
+        (f"{HEAD}\n\n{ROW}\n\n{ROW}\n\n", ["those of a row before", "row 5"]),
+        (f"{HEAD}\n{ROW.replace('3d_fullres', 'Expertise')}\n", ["begins with none of 2d", "row 2"]),
         (f"{HEAD}\n{ROW.replace('0.8', 'high')}\n", ["Sphericity is no finite number", "row 2 ('high')"]),
         (f"{HEAD}\n{ROW.replace('0.8', 'inf')}\n", ["no finite number"]),
         (f"{HEAD}\n{ROW.replace('1.2.1.1', '../1')}\n", ["SeriesInstanceUID is no DICOM UID", "row 2 ('../1')"]),
