@@ -33,11 +33,22 @@ class OrganSegmentation(StrictModel):
 
     model: str = Field(description="Model folder below <root>/models: demo or segthor.", pattern=r"^[a-z0-9_]+$")
     configurations: tuple[Configuration, ...] = Field(default=("3d_fullres",), min_length=1)
-    folds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
-        default=None, min_length=1, description="Folds to average; none: all there are."
+    preset: Literal["full", "fast"] = Field(
+        default="full", description="full: all folds, mirrored; fast: fold 0, not mirrored. Keys below go before it."
     )
-    tta: bool = Field(default=True, description="Test-time augmentation by mirroring.")
+    folds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        default_factory=lambda others: (0,) if others.get("preset") == "fast" else None,
+        min_length=1,
+        description="Folds to average; null: all there are.",
+    )
+    tta: bool = Field(
+        default_factory=lambda others: others.get("preset") != "fast",
+        description="Test-time augmentation by mirroring.",
+    )
     step_size: float = Field(default=0.5, gt=0, le=1, description="Sliding window step as a fraction of the patch.")
+    precision: Literal["mixed", "float32"] = Field(
+        default="mixed", description="mixed: half precision on a GPU, as nnUNet_predict; float32: everywhere."
+    )
 
     @field_validator("configurations", "folds")
     @classmethod

@@ -20,6 +20,7 @@ class Provenance(BaseModel):
     folds: tuple[int, ...] = ()
     tta: bool = False
     step_size: float | None = None
+    mixed_precision: bool = False
     weights_digest: str
     software: str
     demonstration: bool

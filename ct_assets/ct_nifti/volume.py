@@ -49,8 +49,8 @@ def load_scan(path: Path) -> tuple[npt.NDArray[np.int16] | npt.NDArray[np.float3
     return volume, np.asarray(image.affine, dtype=np.float64)
 
 
-def load_hounsfield(path: Path) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
-    """Read a CT as the models take it: whole HU, limited to what 16 bits hold.
+def load_spacing(path: Path) -> tuple[float, float, float]:
+    """Read the voxel size that a NIfTI file states, which other programs go by, digit for digit.
 
     Parameters
     ----------
@@ -59,16 +59,11 @@ def load_hounsfield(path: Path) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.f
 
     Returns
     -------
-    volume : ndarray of int16, shape (columns, rows, slices)
-        HU, rounded; -32768 to 32767.
-    affine : ndarray of shape (4, 4)
-        Index to RAS, mm.
+    tuple of float
+        Of columns, rows and slices, mm.
     """
-    volume, affine = load_scan(path)
-    if volume.dtype == np.int16:
-        return np.asarray(volume, dtype=np.int16), affine
-    limits = np.iinfo(np.int16)
-    return np.clip(np.rint(volume), limits.min, limits.max).astype(np.int16), affine
+    first, second, third = (float(zoom) for zoom in nib.load(path).header.get_zooms()[:3])
+    return first, second, third
 
 
 def load_label_map(path: Path) -> npt.NDArray[np.uint8]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import pickle
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from ct_assets.organ_seg.network import build_network
+from ct_assets.organ_seg.plans import parse_plans
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Configuration = Literal["2d", "3d_lowres", "3d_fullres"]
@@ -141,36 +143,25 @@ def write_model(
         "best_stuff": (None, None, None),
     }
     torch.save(checkpoint, fold / "model_final_checkpoint.model")
+    _dump(fold / "model_final_checkpoint.model.pkl", checkpoint_plans(content, configuration))
+    return folder
+
+
+def checkpoint_plans(content: dict[str, Any], configuration: Configuration) -> dict[str, Any]:
+    """Give what lies beside a checkpoint: the plans, and the arguments of the trainer, the stage among them."""
     number, _ = _STAGES[configuration]
     init = ("plans.pkl", 0, "results", "preprocessed", configuration == "2d", number, True, False, True)
     name = str(TRAINER)
     trainer_class = f"<class 'nnunet.training.network_training.{name}.{name}'>"
-    _dump(
-        fold / "model_final_checkpoint.model.pkl",
-        {"init": init, "name": name, "class": trainer_class, "plans": content},
-    )
-    return folder
+    return {"init": init, "name": name, "class": trainer_class, "plans": content}
 
 
-def build_network(configuration: Configuration) -> Any:
+def untrained_network(configuration: Configuration) -> Any:
     """Build the untrained network exactly as nnUNetTrainerV2 builds it from the plans."""
-    from nnunet.network_architecture.generic_UNet import Generic_UNet
     from nnunet.network_architecture.initialization import InitWeights_He
-    from torch import nn
 
-    this = stage(configuration)
-    flat = configuration == "2d"
-    network = Generic_UNet(
-        1, _FEATURES, 5, len(this["pool_op_kernel_sizes"]), 2, 2,
-        nn.Conv2d if flat else nn.Conv3d,
-        nn.InstanceNorm2d if flat else nn.InstanceNorm3d, {"eps": 1e-5, "affine": True},
-        nn.Dropout2d if flat else nn.Dropout3d, {"p": 0, "inplace": True},
-        nn.LeakyReLU, {"negative_slope": 1e-2, "inplace": True},
-        True, False, lambda x: x, InitWeights_He(1e-2),
-        this["pool_op_kernel_sizes"], this["conv_kernel_sizes"], False, True, True,
-    )  # fmt: skip
-    network.do_ds = False
-    return network
+    network = build_network(parse_plans(checkpoint_plans(plans(configuration), configuration), Path("plans.pkl")))
+    return network.apply(InitWeights_He(1e-2))
 
 
 def _dump(path: Path, content: object) -> None:

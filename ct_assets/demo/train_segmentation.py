@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ct_assets.demo.nnunet_format import INTENSITIES, Configuration, build_network, stage
+from ct_assets.demo.nnunet_format import INTENSITIES, Configuration, stage, untrained_network
 from ct_assets.demo.phantom import make_phantom
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def train_configuration(configuration: Configuration, seeds: list[int]) -> dict[
         time.monotonic() - start,
     )
     layout = torch.channels_last if configuration == "2d" else torch.channels_last_3d
-    network = build_network(configuration).to(memory_format=layout)
+    network = untrained_network(configuration).to(memory_format=layout)
     steps = STEPS[configuration]
     optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps, pct_start=0.15)

@@ -82,6 +82,7 @@ def algorithm_parameters(provenance: Provenance) -> dict[str, str]:
         "folds": " ".join(str(fold) for fold in provenance.folds),
         "tta": "yes" if provenance.tta else "no",
         "step_size": "" if provenance.step_size is None else f"{provenance.step_size:g}",
+        "mixed_precision": "yes" if provenance.mixed_precision else "",
         "weights_sha256": provenance.weights_digest,
         "software": provenance.software,
         "notice": provenance.notice or "",

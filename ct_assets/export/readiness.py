@@ -74,7 +74,8 @@ def _stale(
     for model in collection.models:
         made = read_label_map_record(folder.label_map_record(model)).provenance
         wanted = (settings.model, settings.tta, settings.step_size, settings.folds or made.folds)
-        if (made.name, made.tta, made.step_size, made.folds) != wanted:
+        finer = settings.precision == "float32" and made.mixed_precision
+        if finer or (made.name, made.tta, made.step_size, made.folds) != wanted:
             yield f"the label map of {model} was made with other settings than the collection has"
     body_part = read_body_part_record(folder.bpr_record)
     if not _body_part_is_current(body_part, collection, record):

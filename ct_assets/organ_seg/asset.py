@@ -43,6 +43,7 @@ def organ_seg(scope: Scope) -> dg.AssetsDefinition:
                     ("folds", config.folds),
                     ("tta", config.tta),
                     ("step_size", config.step_size),
+                    ("precision", config.precision),
                     ("device", settings().device),
                 ),
                 version=model_store.fingerprint(weights),
@@ -65,6 +66,8 @@ def _metadata(configuration: str, record: LabelMapRecord) -> dict[str, dg.Metada
     return {
         **{name: dg.MetadataValue.float(round(volume, 2)) for name, volume in volumes.items()},
         f"{configuration}/seconds": dg.MetadataValue.float(record.seconds),
+        f"{configuration}/stages": dg.MetadataValue.json({"seconds": record.stages}),
         f"{configuration}/weights_digest": dg.MetadataValue.text(record.provenance.weights_digest),
+        f"{configuration}/remark": dg.MetadataValue.text(record.remark or "none"),
         f"{configuration}/notice": dg.MetadataValue.text(record.provenance.notice or "none"),
     }

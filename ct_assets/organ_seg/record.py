@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.volume import load_label_map
@@ -28,7 +28,7 @@ class OrganFinding(BaseModel):
 
 
 class LabelMapRecord(Record):
-    """Content of organ_seg/<model>.json."""
+    """Content of organ_seg/<model>.json; `stages` are the parts of `seconds`, `remark` says what was odd about the CT."""
 
     schema_version: Literal[1] = 1
     series_instance_uid: str
@@ -37,6 +37,8 @@ class LabelMapRecord(Record):
     provenance: Provenance
     organs: dict[Organ, OrganFinding]
     seconds: float
+    stages: dict[str, float] = Field(default_factory=dict)
+    remark: str | None = None
 
 
 class StaleLabelMapError(ValueError):

@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import find_objects
 
 from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.ct_nifti.volume import load_hounsfield, save_label_map
+from ct_assets.ct_nifti.volume import load_scan, load_spacing, save_label_map
+from ct_assets.organ_seg.prediction import Prediction
 from ct_assets.organ_seg.record import LabelMapRecord, OrganFinding
 from ct_assets.organs import ORGANS, Organ
 from ct_assets.provenance import Provenance
+from ct_assets.stopwatch import Stopwatch
 from ct_assets.store.digest import file_digest
 from ct_assets.store.paths import SeriesFolder
 
 logger = logging.getLogger(__name__)
 
-Predict = Callable[[npt.NDArray[np.int16], npt.NDArray[np.float64]], tuple[npt.NDArray[np.uint8], dict[str, Any]]]
-"""A loaded model: CT in HU and affine in, label map and description out (`NnunetModel.__call__`)."""
+Predict = Callable[[npt.NDArray[Any], tuple[float, float, float]], Prediction]
+"""A loaded model: CT in HU and spacing in, label map and description out (`NnunetModel.__call__`)."""
 
 
 def segment(folder: SeriesFolder, configuration: str, provenance: dict[str, Any], predict: Predict) -> LabelMapRecord:
@@ -42,17 +45,32 @@ def segment(folder: SeriesFolder, configuration: str, provenance: dict[str, Any]
         What organ_seg/<model>.json says. An organ that was not found has no voxels; that is no error.
     """
     record = read_ct_record(folder.ct_record)
-    started = time.monotonic()
-    labels, description = predict(*load_hounsfield(folder.ct_nifti))
-    save_label_map(labels, folder.ct_nifti, folder.label_map(configuration))
     assert record.spacing_mm is not None
+    began, stages = time.monotonic(), Stopwatch()
+    volume, spacing_mm = load_scan(folder.ct_nifti)[0], load_spacing(folder.ct_nifti)
+    stages.end("read")
+    prediction = predict(volume, spacing_mm)
+    stages.start()
+    save_label_map(prediction.labels, folder.ct_nifti, folder.label_map(configuration))
+    organs = describe_organs(prediction.labels, record.spacing_mm)
+    stages.end("write")
+    read, write = stages.seconds["read"], stages.seconds["write"]
     result = LabelMapRecord(
         series_instance_uid=record.series_instance_uid,
         source_digest=record.source_digest,
         label_map_digest=file_digest(folder.label_map(configuration)),
-        provenance=Provenance(configuration=configuration, **provenance, **description),
-        organs=describe_organs(labels, record.spacing_mm),
-        seconds=round(time.monotonic() - started, 3),
+        provenance=Provenance(
+            configuration=configuration,
+            folds=prediction.folds,
+            mixed_precision=prediction.mixed_precision,
+            weights_digest=prediction.weights_digest,
+            software=prediction.software,
+            **provenance,
+        ),
+        organs=organs,
+        seconds=round(time.monotonic() - began, 3),
+        stages={"read": read, **prediction.seconds, "write": write},
+        remark=prediction.remark,
     )
     result.write(folder.label_map_record(configuration))
     missing = [organ for organ, finding in result.organs.items() if not finding.voxels]
@@ -82,21 +100,21 @@ def describe_organs(labels: npt.NDArray[np.uint8], spacing_mm: tuple[float, floa
         One finding per organ, by name; volume in mL.
     """
     voxel_ml = float(np.prod(spacing_mm)) / 1000
-    counts = np.bincount(labels.ravel(), minlength=max(ORGANS) + 1)
+    counts = np.bincount(labels.ravel(order="K"), minlength=max(ORGANS) + 1)
+    boxes = find_objects(labels, max_label=max(ORGANS))
     return {
         organ: OrganFinding(
             label=label,
             voxels=int(counts[label]),
             volume_ml=round(float(counts[label]) * voxel_ml, 4),
-            box=_box(labels == label) if counts[label] else None,
+            box=_box(boxes[label - 1]),
         )
         for label, organ in ORGANS.items()
     }
 
 
-def _box(mask: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    ranges = []
-    for axis in range(3):
-        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        ranges.append((int(hit[0]), int(hit[-1])))
-    return ranges[0], ranges[1], ranges[2]
+def _box(box: tuple[slice, ...] | None) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None:
+    if box is None:
+        return None
+    first, second, third = ((int(part.start), int(part.stop) - 1) for part in box)
+    return first, second, third

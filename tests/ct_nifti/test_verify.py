@@ -9,7 +9,7 @@ import pytest
 from ct_assets.ct_nifti.convert import convert
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.verify import differences_from_dicom
-from ct_assets.ct_nifti.volume import load_hounsfield, save_label_map
+from ct_assets.ct_nifti.volume import save_label_map
 from ct_assets.dicom.series import CtSeries
 from ct_assets.organ_seg.record import StaleLabelMapError, read_label_map
 from ct_assets.organ_seg.segment import segment
@@ -100,10 +100,3 @@ def test_a_damaged_record_is_named_with_the_remedy(folder):
     folder.ct_record.write_text('{"schema_version": 1')
     with pytest.raises(RecordError, match=r"ct\.json is damaged .*materialize ct_nifti"):
         read_ct_record(folder.ct_record)
-
-
-def test_metal_beyond_16_bits_is_limited_and_not_wrapped(tmp_path):
-    data = np.array([[[-40000.0, -1000.4, 38976.0, 12.6]]], dtype=np.float32)
-    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "ct.nii.gz")
-    volume, _ = load_hounsfield(tmp_path / "ct.nii.gz")
-    assert volume.tolist() == [[[-32768, -1000, 32767, 13]]]

@@ -39,7 +39,12 @@ def test_our_label_map_is_that_of_nnunet_predict(chest, model_home, tmp_path, tt
     ]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "RESULTS_FOLDER": str(results)})
     model = NnunetModel(
-        next((results / "nnUNet/3d_fullres").glob("*/*/fold_0")).parent, None, tta=tta, step_size=0.5, device="cpu"
+        next((results / "nnUNet/3d_fullres").glob("*/*/fold_0")).parent,
+        None,
+        tta=tta,
+        step_size=0.5,
+        precision="mixed",
+        device="cpu",
     )
     known = {"name": "demo", "tta": tta, "step_size": 0.5, "demonstration": True}
     record = segment(chest, "3d_fullres", known, model)

@@ -1,0 +1,109 @@
+"""Checkpoints of nnU-Net v1, read through an allow-list: weights, and nothing that runs."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ct_assets.organ_seg.plans import Plans, parse_plans
+from ct_assets.organ_seg.safe_pickle import UnsafePickleError, load_pickle
+from ct_assets.provenance import ModelFormatError
+
+_PARALLEL = "module."  # what torch's DataParallel puts before every name
+
+
+def read_plans(checkpoint: Path) -> Plans:
+    """Read the plans that lie beside a checkpoint.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        model_final_checkpoint.model.
+
+    Raises
+    ------
+    UnsafePickleError
+        If the file holds anything but numbers and names; nothing of it has run then.
+    ModelFormatError
+        If it is not what nnU-Net v1 writes.
+    """
+    path = checkpoint.with_suffix(".model.pkl")
+    try:
+        content = load_pickle(path)
+    except UnsafePickleError:
+        raise
+    except FileNotFoundError as error:
+        message = f"{path}: is missing; it holds the plans of the checkpoint beside it"
+        raise ModelFormatError(message) from error
+    except Exception as error:  # a damaged pickle raises almost anything
+        message = f"{path}: is damaged ({error}); install the model again"
+        raise ModelFormatError(message) from error
+    return parse_plans(content, path)
+
+
+def read_weights(checkpoint: Path) -> dict[str, Any]:
+    """Read the weights of a fold.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        model_final_checkpoint.model, in either of the two formats that torch has had.
+
+    Returns
+    -------
+    dict
+        Name to tensor, on the CPU. The momentum that the optimizer left beside them is not read from the disk.
+
+    Raises
+    ------
+    UnsafePickleError
+        If the file holds anything but tensors, numbers and names; nothing of it has run then.
+    ModelFormatError
+        If it is damaged, or has no weights.
+    """
+    import torch
+
+    try:
+        with torch.serialization.safe_globals(_numpy_globals()):
+            content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=_is_zip(checkpoint))
+    except pickle.UnpicklingError as error:
+        raise _refused(checkpoint, error) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        message = f"{checkpoint}: is damaged ({str(error).splitlines()[0]}); install the model again"
+        raise ModelFormatError(message) from error
+    state = content.get("state_dict") if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        message = f"{checkpoint}: holds no weights (state_dict)"
+        raise ModelFormatError(message)
+    # A copy: the file may be replaced while the model is loaded.
+    return {name.removeprefix(_PARALLEL): value.to(torch.float32, copy=True) for name, value in state.items()}
+
+
+def _refused(path: Path, error: pickle.UnpicklingError) -> Exception:
+    text = str(error)
+    asked = next((line.strip() for line in text.splitlines() if "GLOBAL" in line or "global" in line), None)
+    if asked is None:
+        message = f"{path}: is damaged ({text.splitlines()[0] if text else 'it ends early'}); install the model again"
+        return ModelFormatError(message)
+    return UnsafePickleError(f"{path}: refused, it holds more than weights ({asked})")
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _numpy_globals() -> list[Any]:
+    """Types of the numbers that nnU-Net v1 stores beside the weights, also under the name that numpy 1 had for them."""
+    from numpy._core import multiarray
+
+    scalar: Any = multiarray.scalar
+    return [
+        scalar,
+        (scalar, "numpy.core.multiarray.scalar"),
+        np.dtype,
+        np.dtypes.Float64DType,
+        np.dtypes.Float32DType,
+        np.dtypes.Int64DType,
+    ]

@@ -1,0 +1,9 @@
+"""What cannot be segmented, and why."""
+
+
+class UnsuitableCtError(ValueError):
+    """A CT that no network can segment; the message says why."""
+
+
+class GpuMemoryError(RuntimeError):
+    """A GPU that has too little memory even for the smallest batch; the message says what to do."""
