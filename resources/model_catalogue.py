@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from resources.model_files import BODY_PART_REGRESSION, SEGMENTATION
-from resources.model_layout import BPREG_LAYOUT, PartLayout
+from resources.model_layout import BPREG_LAYOUT, NNUNET_LAYOUTS, PartLayout
 
 _GB = 10**9
 
@@ -56,18 +56,23 @@ CATALOGUE = {
             parts=(BPREG_LAYOUT,),
             largest=2 * _GB,
         ),
+        CatalogueModel(
+            name="segthor",
+            kind=SEGMENTATION,
+            version=None,
+            records=(4003545, 4485926),
+            archive="Task055_SegTHOR.zip",
+            parts=NNUNET_LAYOUTS,
+            largest=12 * _GB,
+        ),
     )
 }
 """What `ct-assets models fetch` knows, by name."""
 
-_REMEDIES = {
-    "demo": "install the demonstration models with: ct-assets demo --models-only",
-    "segthor": "download Task055_SegTHOR (Zenodo record 4003545) and unpack it there; see docs/models.md",
-}
+_REMEDIES = {"demo": "install the demonstration models with: ct-assets demo --models-only"}
 
 KNOWN_KINDS = {
     "demo": f"{BODY_PART_REGRESSION}, {SEGMENTATION}",
-    "segthor": SEGMENTATION,
     **{name: model.kind for name, model in CATALOGUE.items()},
 }
 """Models whose names the command line and the documentation use, with what they do."""

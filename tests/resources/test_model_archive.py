@@ -221,7 +221,7 @@ def test_the_list_has_what_is_there_and_what_is_known(tmp_path):
     (tmp_path / ".partial").mkdir()
     (tmp_path / "loose.zip").write_bytes(b"")
     listed = {model.name: model for model in list_models(tmp_path)}
-    assert sorted(listed) == sorted({"demo", "segthor", *CATALOGUE, "mine"})
+    assert sorted(listed) == sorted({"demo", *CATALOGUE, "mine"})
     assert not any(model.part for model in listed.values())
     for name in CATALOGUE:
         assert listed[name].note == f"fetch it with: ct-assets models fetch {name}"
