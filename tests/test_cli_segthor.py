@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ct_assets.cli import main
-from ct_assets.organ_seg.nnunet_model import NnunetModel
+from ct_assets.organ_seg.nnunet_model import _weights_digest
 from ct_assets.settings import settings
-from resources.model_files import CONFIGURATIONS
+from resources.model_files import CONFIGURATIONS, nnunet_files
 from resources.model_store import ModelStore
 from resources.zenodo import CHUNK
 from tests.resources import zenodo_server as servers
@@ -27,6 +28,11 @@ from tests.resources.zenodo_server import Spoil, ZenodoServer
 zenodo_server = servers.zenodo_server
 
 CLI = [sys.executable, "-c", "from ct_assets.cli import main; main()"]
+EXPORT = """
+import sys
+from nnunet.inference.pretrained_models.collect_pretrained_models import export_pretrained_model
+export_pretrained_model("Task055_SegTHOR", sys.argv[1], folds=(0,), strict=False)
+"""
 CUT = 20 * CHUNK + 1000
 
 
@@ -91,11 +97,10 @@ def test_segthor_is_fetched_from_the_second_record_and_listed_with_the_digests_t
     listed = _run("list").output
     for configuration in CONFIGURATIONS:
         folder = ModelStore(root=f"{home}/models").nnunet("segthor", configuration)
-        model = NnunetModel(folder, None, tta=False, step_size=0.5, device="cpu")
-        assert model.folds == (0, 1, 2, 3, 4)
-        assert f"nnUNet/{configuration}: SHA-256 of the weights {model.weights_digest}\n" in result.output
+        digest = _weights_digest(folder, [folder / f"fold_{fold}" / WEIGHTS for fold in range(5)])
+        assert f"nnUNet/{configuration}: SHA-256 of the weights {digest}\n" in result.output
         (row,) = [line for line in listed.splitlines() if f"│ nnUNet/{configuration} " in line]
-        assert f" {model.weights_digest[:12]} " in row
+        assert f" {digest[:12]} " in row
         assert f"\nsegthor/nnUNet/{configuration}: doi:10.5281/zenodo.{SECOND}\n" in listed
     asked = len(zenodo_server.requests)
     assert "segthor is installed already, and is kept" in _run("fetch", "segthor").output
@@ -177,6 +182,24 @@ def test_an_archive_at_hand_is_installed_with_what_it_has(home, zenodo_server, f
     listed = _run("list").output
     assert "\nsegthor/nnUNet/3d_lowres: from mine.zip, not compared with Zenodo\n" in listed
     assert "not there: nnUNet/2d, nnUNet/3d_fullres\n" in _run("fetch", "segthor").output
+
+
+def test_what_nnunet_itself_exports_is_installed(home, model_home, tmp_path):
+    results = tmp_path / "results"
+    shutil.copytree(model_home / "models/demo/nnUNet", results / "nnUNet")
+    for fold in results.glob("nnUNet/*/*/*/fold_0"):
+        (fold / "debug.json").write_text("{}")
+        (fold / "progress.png").write_bytes(b"")
+    command = [sys.executable, "-c", EXPORT, str(tmp_path / "mine.zip")]
+    done = subprocess.run(command, env={**os.environ, "RESULTS_FOLDER": str(results)}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert _run("fetch", "segthor", "--archive", tmp_path / "mine.zip").exit_code == 0
+    for configuration in CONFIGURATIONS:
+        folder = ModelStore(root=f"{home}/models").nnunet("segthor", configuration)
+        demo = ModelStore(root=f"{model_home}/models").nnunet("demo", configuration)
+        names = [path.relative_to(demo) for path in (demo / "plans.pkl", *nnunet_files(demo))]
+        assert [path.relative_to(folder) for path in (folder / "plans.pkl", *nnunet_files(folder))] == names
+        assert all((folder / name).read_bytes() == (demo / name).read_bytes() for name in names)
 
 
 def test_every_step_is_shown_on_a_terminal(home, monkeypatch):
