@@ -22,7 +22,7 @@ def models() -> None:
 )  # fmt: skip
 @click.option("--again", is_flag=True, help="Replace the model if it is installed.")
 def fetch(name: str, archive: Path | None, again: bool) -> None:
-    """Fetch the model NAME, such as bpr_public, from Zenodo and install it in <home>/models/NAME.
+    """Fetch the model NAME, segthor or bpr_public, from Zenodo and install it in <home>/models/NAME.
 
     Size and MD5 are those that Zenodo gives, or nothing is installed. An interrupted call goes on where it stopped.
     Which models there are: ct-assets models list.
@@ -33,11 +33,12 @@ def fetch(name: str, archive: Path | None, again: bool) -> None:
         from resources.model_install import fetch_model, install_archive
         from resources.zenodo import Zenodo
 
-        if archive is not None:
-            installation = install_archive(model, _root(), archive, again=again)
-        else:
-            with Zenodo(settings().zenodo) as zenodo, models_summary.download_progress(name) as report:
-                installation = fetch_model(model, _root(), zenodo, again=again, report=report)
+        with models_summary.progress(name) as report:
+            if archive is not None:
+                installation = install_archive(model, _root(), archive, again=again, report=report)
+            else:
+                with Zenodo(settings().zenodo) as zenodo:
+                    installation = fetch_model(model, _root(), zenodo, again=again, report=report)
         models_summary.show_installation(name, installation)
 
 

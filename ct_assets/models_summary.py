@@ -1,15 +1,24 @@
 """What the command line shows of models: a table of what is there, and progress while one is fetched."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from ct_assets.cohort_table.display import size
-from resources.model_install import Installation
+from resources.installed_model import Installation
 from resources.model_inventory import ListedModel
+from resources.model_progress import Report, Step
 
 _DIGEST_SHOWN = 12
 _WIDTH = 160
@@ -64,11 +73,12 @@ def show_installation(name: str, installation: Installation) -> None:
     if installation.changed:
         lines.append("Its weights are not those that were installed: they were changed since.")
     lines += [f"{part}: SHA-256 of the weights {digest}" for part, digest in installation.weights.items()]
+    if installation.absent:
+        lines.append(f"not there: {', '.join(installation.absent)}")
     source = installation.source
     if source and source.md5_compared:
-        lines.append(
-            f"from {source.file}, version {source.version}, https://doi.org/{source.doi}: read its terms there"
-        )
+        version = f", version {source.version}" if source.version else ""
+        lines.append(f"from {source.file}{version}, https://doi.org/{source.doi}: read its terms there")
     elif source:
         lines.append(f"from {source.file}, MD5 {source.md5}, which was not compared with Zenodo's")
     for line in lines:
@@ -76,8 +86,8 @@ def show_installation(name: str, installation: Installation) -> None:
 
 
 @contextmanager
-def download_progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how much of an archive has arrived; where there is no terminal, nothing.
+def progress(name: str) -> Iterator[Report]:
+    """Show how far an installation has come, a line for each of its steps; where there is no terminal, nothing.
 
     Parameters
     ----------
@@ -87,12 +97,18 @@ def download_progress(name: str) -> Iterator[Callable[[int, int], None]]:
     Yields
     ------
     callable
-        To be called with the bytes that are there and those of the archive.
+        To be called as the work goes on.
     """
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
+    tasks: dict[Step, TaskID] = {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
-        task = shown.add_task(name, total=None, visible=False)
-        yield lambda done, total: shown.update(task, completed=done, total=total, visible=True)
+
+        def report(step: Step, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = shown.add_task(f"{name}: {step}", total=total)
+            shown.update(tasks[step], completed=done, total=total)
+
+        yield report

@@ -1,9 +1,9 @@
 """The models that others published and ct-assets can fetch: where they are, and what of their archives is installed."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from resources.model_files import BODY_PART_REGRESSION, BPREG_FILES, SEGMENTATION
+from resources.model_files import BODY_PART_REGRESSION, SEGMENTATION
+from resources.model_layout import BPREG_LAYOUT, NNUNET_LAYOUTS, PartLayout
 
 _GB = 10**9
 
@@ -18,37 +18,30 @@ class CatalogueModel:
         Its folder in the model store, and its name in a collection's YAML.
     kind : str
         What it does.
-    version : str
-        As its authors count.
+    version : str or None
+        As its authors count; None where they do not.
     records : tuple of int
         Zenodo records that hold the archive; the first that gives it is taken.
     archive : str
         Name of the ZIP file in them.
-    required : tuple of str
-        Files, with POSIX paths, by which the model's folder in the archive is found, whatever that is called.
-    into : str
-        Folder below the model's that they are installed in.
-    whole : bool
-        Install all that lies in that folder of the archive, not only `required`.
+    parts : tuple of PartLayout
+        Models that the archive may have, of which those that it has are installed.
     largest : int
         Most bytes that the archive may hold, and be, unpacked.
     """
 
     name: str
     kind: str
-    version: str
+    version: str | None
     records: tuple[int, ...]
     archive: str
-    required: tuple[str, ...]
-    into: str
+    parts: tuple[PartLayout, ...]
     largest: int
-    whole: bool = False
 
     def __post_init__(self) -> None:
         """Check what the code relies on."""
         assert self.records
-        assert self.required
-        assert PurePosixPath(self.into).name == self.into
+        assert self.parts
 
 
 CATALOGUE = {
@@ -60,22 +53,26 @@ CATALOGUE = {
             version="1.1",
             records=(5113483,),
             archive="public_bpr_model.zip",
-            required=BPREG_FILES,
-            into="bpreg",
+            parts=(BPREG_LAYOUT,),
             largest=2 * _GB,
+        ),
+        CatalogueModel(
+            name="segthor",
+            kind=SEGMENTATION,
+            version=None,
+            records=(4003545, 4485926),
+            archive="Task055_SegTHOR.zip",
+            parts=NNUNET_LAYOUTS,
+            largest=12 * _GB,
         ),
     )
 }
 """What `ct-assets models fetch` knows, by name."""
 
-_REMEDIES = {
-    "demo": "install the demonstration models with: ct-assets demo --models-only",
-    "segthor": "download Task055_SegTHOR (Zenodo record 4003545) and unpack it there; see docs/models.md",
-}
+_REMEDIES = {"demo": "install the demonstration models with: ct-assets demo --models-only"}
 
 KNOWN_KINDS = {
     "demo": f"{BODY_PART_REGRESSION}, {SEGMENTATION}",
-    "segthor": SEGMENTATION,
     **{name: model.kind for name, model in CATALOGUE.items()},
 }
 """Models whose names the command line and the documentation use, with what they do."""

@@ -3,19 +3,16 @@
 import logging
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from ct_assets.store.digest import file_digest
 from resources.cloud_clients import RemoteError, TransientError
+from resources.model_progress import Report, Step, unreported
 from resources.zenodo import Zenodo, ZenodoFile
 
 logger = logging.getLogger(__name__)
 
 _PROGRESS = 1 << 20
-
-Report = Callable[[int, int], None]
-"""Called with the bytes that are there and those of the whole file."""
 
 
 class NoSpaceError(RuntimeError):
@@ -47,7 +44,7 @@ def require_space(folder: Path, size: int, purpose: str) -> None:
         raise NoSpaceError(message)
 
 
-def download(zenodo: Zenodo, file: ZenodoFile, folder: Path, report: Report | None = None) -> Path:
+def download(zenodo: Zenodo, file: ZenodoFile, folder: Path, report: Report = unreported) -> Path:
     """Bring a file into a folder that nothing else uses, and check its size and MD5.
 
     The name has the MD5 in it, so what is there of it is always of the same content; parts of other content are
@@ -61,8 +58,8 @@ def download(zenodo: Zenodo, file: ZenodoFile, folder: Path, report: Report | No
         What Zenodo says of it.
     folder : Path
         Where to.
-    report : callable, optional
-        Called as bytes arrive.
+    report : callable
+        Called as bytes arrive, and as they are read again for the MD5.
 
     Returns
     -------
@@ -86,12 +83,14 @@ def download(zenodo: Zenodo, file: ZenodoFile, folder: Path, report: Report | No
     require_space(folder, 2 * file.size - resumed, f"{file.name}, packed and unpacked,")
     if resumed:
         logger.info("%s: %d of %d bytes are there", file.name, resumed, file.size)
-    _complete(zenodo, file, part, report or (lambda _done, _total: None))
-    if file_digest(part, "md5") != file.md5 and resumed:
+    _complete(zenodo, file, part, report)
+    found = reported_md5(part, report)
+    if found != file.md5 and resumed:
         logger.warning("%s: what was there before was spoilt: from the start", file.name)
         part.unlink()
-        _complete(zenodo, file, part, report or (lambda _done, _total: None))
-    if (found := file_digest(part, "md5")) != file.md5:
+        _complete(zenodo, file, part, report)
+        found = reported_md5(part, report)
+    if found != file.md5:
         part.unlink()
         message = (
             f"{file.url}: MD5 is {found}, not {file.md5} as record {file.record} says; nothing was installed. "
@@ -99,6 +98,26 @@ def download(zenodo: Zenodo, file: ZenodoFile, folder: Path, report: Report | No
         )
         raise RemoteError(message)
     return part
+
+
+def reported_md5(path: Path, report: Report) -> str:
+    """Return the MD5 of a file in hexadecimal digits, and tell how far it has come.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    report : callable
+        Called with each piece that was read.
+    """
+    done, total = 0, path.stat().st_size
+
+    def read(size: int) -> None:
+        nonlocal done
+        done += size
+        report(Step.MD5, done, total)
+
+    return file_digest(path, "md5", read)
 
 
 def _complete(zenodo: Zenodo, file: ZenodoFile, part: Path, report: Report) -> None:
@@ -131,7 +150,7 @@ def _complete(zenodo: Zenodo, file: ZenodoFile, part: Path, report: Report) -> N
 
 def _append(zenodo: Zenodo, file: ZenodoFile, part: Path, report: Report) -> None:
     start = _size(part)
-    report(start, file.size)
+    report(Step.DOWNLOADING, start, file.size)
     if start == file.size:
         part.touch()  # an empty file
         return
@@ -147,7 +166,7 @@ def _append(zenodo: Zenodo, file: ZenodoFile, part: Path, report: Report) -> Non
                 raise RemoteError(message)
             target.write(chunk)
             target.flush()
-            report(done, file.size)
+            report(Step.DOWNLOADING, done, file.size)
     if done < file.size:  # the server gave no length, so that nobody else could notice
         message = f"{file.url}: the connection broke at byte {done} of {file.size}"
         raise TransientError(message)

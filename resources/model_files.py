@@ -1,5 +1,6 @@
 """The files of a model folder, and the digest of them that stands for the model in everything it makes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,8 @@ TRAINER_FOLDER = Path("Task055_SegTHOR") / "nnUNetTrainerV2__nnUNetPlansv2.1"
 NNUNET_FILES = ("plans.pkl", f"fold_*/{CHECKPOINT}")
 """Without which a folder is no nnU-Net v1 model."""
 
-_POSTPROCESSING = "postprocessing.json"
+POSTPROCESSING = "postprocessing.json"
+"""What an nnU-Net v1 model does to its label maps; a model need not have it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,17 @@ class ModelPart:
     @property
     def digest(self) -> str:
         """Digest that stands for it in what it makes; reads all of its files."""
-        return combined_digest(file_digest(path) for path in self.files)
+        return self.reported_digest(lambda _size: None)
+
+    def reported_digest(self, report: Callable[[int], None]) -> str:
+        """Return the digest, and tell how far it has come.
+
+        Parameters
+        ----------
+        report : callable
+            Called with the bytes of each piece that was read.
+        """
+        return combined_digest(file_digest(path, report=report) for path in self.files)
 
 
 def model_parts(folder: Path) -> list[ModelPart]:
@@ -110,4 +122,4 @@ def nnunet_files(folder: Path) -> tuple[Path, ...]:
     """
     folds = sorted(folder.glob(f"fold_[0-9]*/{CHECKPOINT}"), key=lambda path: int(path.parent.name[len("fold_") :]))
     files = [file for path in folds for file in (path, path.with_suffix(".model.pkl"))]
-    return tuple(path for path in (*files, folder / _POSTPROCESSING) if path.is_file())
+    return tuple(path for path in (*files, folder / POSTPROCESSING) if path.is_file())

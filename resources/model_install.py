@@ -6,17 +6,16 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from ct_assets.store.digest import file_digest
 from resources.archive_members import ModelArchiveError
 from resources.cloud_clients import NoAnswerError, RemoteError, UnreachableError
+from resources.installed_model import Installation, installation, is_installed, weights_digests
 from resources.model_archive import unpack_model
 from resources.model_catalogue import CatalogueModel, doi
-from resources.model_download import NoSpaceError, Report, download
-from resources.model_files import missing_files, model_parts
-from resources.model_source import SOURCE, ModelSource, read_source, write_source
+from resources.model_download import NoSpaceError, download, reported_md5
+from resources.model_progress import Report, unreported
+from resources.model_source import SOURCE, ModelSource, write_source
 from resources.series_folder import PARTIAL, put_in_place, recover, series_lock, sync_folder
 from resources.zenodo import Zenodo, ZenodoFile
 
@@ -29,27 +28,8 @@ class ModelInstallError(RuntimeError):
     """A model cannot be put where it belongs; the message names the folder and the remedy."""
 
 
-@dataclass(frozen=True)
-class Installation:
-    """A model that is installed.
-
-    `new` tells whether this call did it, `weights` has the digest of each model in the folder, and `source` is None
-    where nobody wrote down where it came from.
-    """
-
-    folder: Path
-    new: bool
-    weights: dict[str, str]
-    source: ModelSource | None
-
-    @property
-    def changed(self) -> bool:
-        """Tell whether the weights are others than those that were installed."""
-        return self.source is not None and self.source.weights_sha256 != self.weights
-
-
 def fetch_model(
-    model: CatalogueModel, root: Path, zenodo: Zenodo, *, again: bool = False, report: Report | None = None
+    model: CatalogueModel, root: Path, zenodo: Zenodo, *, again: bool = False, report: Report = unreported
 ) -> Installation:
     """Fetch a model from Zenodo and install it, unless it is installed.
 
@@ -65,8 +45,8 @@ def fetch_model(
         Where from.
     again : bool
         Replace a model that is installed.
-    report : callable, optional
-        Called with the bytes that are there and those of the archive.
+    report : callable
+        Called as the work goes on.
 
     Raises
     ------
@@ -79,12 +59,12 @@ def fetch_model(
     """
     with _place(model, root, again=again) as place:
         if place is None:
-            return _present(root / model.name)
-        with _parts(root / PARTIAL / model.name) as parts:
-            file, part = _from_zenodo(zenodo, model, parts, report)
+            return _present(model, root, report)
+        with _arrived(root / PARTIAL / model.name) as folder:
+            file, part = _from_zenodo(zenodo, model, folder, report)
             label = f"{file.name} of Zenodo record {file.record}"
             try:
-                unpack_model(part, model, place / model.into, label)
+                unpack_model(part, model, place, label, report)
             except ModelArchiveError:
                 part.unlink()  # to fetch the same again would not help
                 raise
@@ -97,14 +77,16 @@ def fetch_model(
                 size=file.size,
                 md5=file.md5,
                 md5_compared=True,
-                weights_sha256=_weights(place),
+                weights_sha256=weights_digests(place, report),
             )
-            installed = _finish(place, root / model.name, source)
+            installed = _finish(model, root, place, source)
             part.unlink()
             return installed
 
 
-def install_archive(model: CatalogueModel, root: Path, archive: Path, *, again: bool = False) -> Installation:
+def install_archive(
+    model: CatalogueModel, root: Path, archive: Path, *, again: bool = False, report: Report = unreported
+) -> Installation:
     """Install a model from an archive at hand, unless it is installed; nothing is compared with Zenodo.
 
     Parameters
@@ -117,6 +99,8 @@ def install_archive(model: CatalogueModel, root: Path, archive: Path, *, again: 
         ZIP file.
     again : bool
         Replace a model that is installed.
+    report : callable
+        Called as the work goes on.
 
     Raises
     ------
@@ -127,8 +111,8 @@ def install_archive(model: CatalogueModel, root: Path, archive: Path, *, again: 
     """
     with _place(model, root, again=again) as place:
         if place is None:
-            return _present(root / model.name)
-        unpack_model(archive, model, place / model.into, str(archive))
+            return _present(model, root, report)
+        unpack_model(archive, model, place, str(archive), report)
         source = ModelSource(
             name=model.name,
             version=None,
@@ -136,23 +120,23 @@ def install_archive(model: CatalogueModel, root: Path, archive: Path, *, again: 
             doi=None,
             file=archive.name,
             size=archive.stat().st_size,
-            md5=file_digest(archive, "md5"),
+            md5=reported_md5(archive, report),
             md5_compared=False,
-            weights_sha256=_weights(place),
+            weights_sha256=weights_digests(place, report),
         )
-        return _finish(place, root / model.name, source)
+        return _finish(model, root, place, source)
 
 
 @contextlib.contextmanager
 def _place(model: CatalogueModel, root: Path, *, again: bool) -> Iterator[Path | None]:
     """Give a folder to build the model in, which no other process uses; None if it is installed and stays."""
     target, place = root / model.name, root / PARTIAL / f"{model.name}.new"
-    if _installed(model, target) and not again:
+    if is_installed(model, target) and not again:
         yield None
         return
     with _clear_errors(root), series_lock(place.with_suffix(".lock"), threading.Event()):
         recover(place, target)
-        if _installed(model, target) and not again:  # by the process that held the lock
+        if is_installed(model, target) and not again:  # by the process that held the lock
             yield None
             return
         _check_replaceable(target, model)
@@ -165,7 +149,7 @@ def _place(model: CatalogueModel, root: Path, *, again: bool) -> Iterator[Path |
 
 
 @contextlib.contextmanager
-def _parts(folder: Path) -> Iterator[Path]:
+def _arrived(folder: Path) -> Iterator[Path]:
     """Give the folder of what has arrived, which goes when nothing is in it."""
     folder.mkdir(exist_ok=True)
     try:
@@ -175,7 +159,7 @@ def _parts(folder: Path) -> Iterator[Path]:
             folder.rmdir()
 
 
-def _from_zenodo(zenodo: Zenodo, model: CatalogueModel, folder: Path, report: Report | None) -> tuple[ZenodoFile, Path]:
+def _from_zenodo(zenodo: Zenodo, model: CatalogueModel, folder: Path, report: Report) -> tuple[ZenodoFile, Path]:
     """Download the archive from the first record that gives it."""
     faults = []
     for record in model.records:
@@ -193,24 +177,17 @@ def _from_zenodo(zenodo: Zenodo, model: CatalogueModel, folder: Path, report: Re
     raise faults[0] if len(faults) == 1 else RemoteError("; ".join(str(fault) for fault in faults))
 
 
-def _finish(place: Path, target: Path, source: ModelSource) -> Installation:
+def _finish(model: CatalogueModel, root: Path, place: Path, source: ModelSource) -> Installation:
     write_source(place, source)
     for folder in [path for path in place.rglob("*") if path.is_dir()]:
         sync_folder(folder)
-    put_in_place(place, target)
-    return Installation(target, new=True, weights=source.weights_sha256, source=source)
+    put_in_place(place, root / model.name)
+    return installation(model, root / model.name, source.weights_sha256, new=True)
 
 
-def _present(folder: Path) -> Installation:
-    return Installation(folder, new=False, weights=_weights(folder), source=read_source(folder))
-
-
-def _installed(model: CatalogueModel, folder: Path) -> bool:
-    return not missing_files(folder / model.into, model.required)
-
-
-def _weights(folder: Path) -> dict[str, str]:
-    return {part.name: part.digest for part in model_parts(folder)}
+def _present(model: CatalogueModel, root: Path, report: Report) -> Installation:
+    folder = root / model.name
+    return installation(model, folder, weights_digests(folder, report), new=False)
 
 
 def _check_replaceable(target: Path, model: CatalogueModel) -> None:
@@ -218,10 +195,13 @@ def _check_replaceable(target: Path, model: CatalogueModel) -> None:
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         message = f"{target} is not a folder of its own; move it elsewhere and fetch again"
         raise ModelInstallError(message)
-    strange = sorted(path.name for path in target.iterdir()) if target.exists() else []
-    strange = [name for name in strange if name not in {model.into, SOURCE}]
+    places = {target / part.into for part in model.parts}
+    above = {target, *(folder for place in places for folder in place.parents if target in folder.parents)}
+    entries = {entry for folder in above if folder.is_dir() for entry in folder.iterdir()}
+    strange = sorted(entries - places - above - {target / SOURCE})
     if strange:
-        message = f"{target} holds {strange[0]}, which is not of this model; move it elsewhere and fetch again"
+        name = strange[0].relative_to(target)
+        message = f"{target} holds {name}, which is not of this model; move it elsewhere and fetch again"
         raise ModelInstallError(message)
 
 

@@ -65,4 +65,4 @@ def _origin(folder: Path, name: str, part: str, digest: str) -> str:
         return f"not the weights that were installed; again with: ct-assets models fetch {name} --again"
     if source.doi is None:
         return f"from {source.file}, not compared with Zenodo"
-    return f"version {source.version}, doi:{source.doi}"
+    return f"version {source.version}, doi:{source.doi}" if source.version else f"doi:{source.doi}"

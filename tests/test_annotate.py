@@ -283,7 +283,7 @@ def test_a_missing_model_is_named_with_folder_and_remedy_before_anything_is_done
     assert result.exit_code == 1
     assert "model segthor: plans.pkl is missing in" in result.output
     assert str(model_home / "models/segthor/nnUNet/3d_fullres") in result.output
-    assert "Zenodo record 4003545" in result.output
+    assert "fetch it with: ct-assets models fetch segthor" in result.output
     assert not (tmp_path / "out").exists()
 
 

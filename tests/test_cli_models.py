@@ -77,6 +77,7 @@ def test_an_archive_at_hand_needs_no_network(home, zenodo_server, tmp_path):
 def test_what_is_missing_is_listed_with_how_to_get_it(home):
     output = _run("list").output
     assert "\nbpr_public: fetch it with: ct-assets models fetch bpr_public\n" in output
+    assert "\nsegthor: fetch it with: ct-assets models fetch segthor\n" in output
     assert "\ndemo: install the demonstration models with: ct-assets demo --models-only\n" in output
     for name in ("bpr_public", "demo", "segthor"):
         assert "not installed" in _row(output, name)
@@ -107,10 +108,10 @@ def test_a_fetched_model_is_loaded(home, model_home, zenodo_server, monkeypatch)
 @pytest.mark.parametrize(
     ("arguments", "told", "code"),
     [
-        (["fetch", "other"], "Error: other cannot be fetched; what can: bpr_public\n", 1),
+        (["fetch", "other"], "Error: other cannot be fetched; what can: bpr_public, segthor\n", 1),
         (["fetch", "../x"], "Error: ../x cannot be fetched", 1),
         (["fetch", "demo"], "For demo, install the demonstration models with: ct-assets demo --models-only", 1),
-        (["fetch", "segthor"], "For segthor, download Task055_SegTHOR", 1),
+        (["fetch", "segthor", "--archive", __file__], "test_cli_models.py: is no ZIP archive", 1),
         (["fetch", "bpr_public", "--archive", "gone.zip"], "File 'gone.zip' does not exist", 2),
         (["fetch", "bpr_public", "--archive", __file__], "test_cli_models.py: is no ZIP archive", 1),
     ],

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+_CHUNK = 1 << 20
 
-def file_digest(path: Path, algorithm: Literal["sha256", "md5"] = "sha256") -> str:
+
+def file_digest(
+    path: Path, algorithm: Literal["sha256", "md5"] = "sha256", report: Callable[[int], None] | None = None
+) -> str:
     """Return the digest of a file.
 
     Parameters
@@ -16,14 +20,21 @@ def file_digest(path: Path, algorithm: Literal["sha256", "md5"] = "sha256") -> s
         File to read.
     algorithm : {"sha256", "md5"}
         MD5 only to compare with what somebody else says of the file.
+    report : callable, optional
+        Called with the bytes of each piece that was read.
 
     Returns
     -------
     str
         Hexadecimal digits: 64 of SHA-256, 32 of MD5.
     """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+            if report:
+                report(len(piece))
+    return digest.hexdigest()
 
 
 def combined_digest(parts: Iterable[str]) -> str:

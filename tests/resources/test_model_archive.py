@@ -13,7 +13,6 @@ from resources.archive_members import ModelArchiveError
 from resources.cloud_clients import Patience
 from resources.model_catalogue import CATALOGUE, CatalogueModel
 from resources.model_download import NoSpaceError
-from resources.model_files import model_parts, nnunet_files
 from resources.model_install import fetch_model, install_archive
 from resources.model_inventory import list_models
 from resources.model_store import ModelStore
@@ -217,37 +216,15 @@ def test_a_fetched_archive_that_is_refused_is_not_kept(zenodo_server, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_of_many_files_is_one_more_entry(tmp_path):
-    """As the nnU-Net of SegTHOR will be: all that lies below the folder that has its plans."""
-    trainer = "Task055_SegTHOR/nnUNetTrainerV2__nnUNetPlansv2.1"
-    required = tuple(f"{configuration}/{trainer}/plans.pkl" for configuration in ("2d", "3d_fullres"))
-    model = CatalogueModel("segthor", "nnU-Net v1", "1", (1, 2), "a.zip", required, "nnUNet", 1 << 20, whole=True)
-    files = {name: name.encode() for name in required}
-    for fold in (0, 1, 10):
-        for end in ("", ".pkl"):
-            files[f"3d_fullres/{trainer}/fold_{fold}/model_final_checkpoint.model{end}"] = bytes([fold, len(end)])
-    files[f"3d_fullres/{trainer}/postprocessing.json"] = b"{}"
-    install_archive(model, tmp_path, write(tmp_path, archive(files, "Task055/")))
-    folder = ModelStore(root=str(tmp_path)).nnunet("segthor", "3d_fullres")
-    installed = {str(path.relative_to(tmp_path / "segthor/nnUNet")) for path in folder.parents[2].rglob("*.*")}
-    assert installed >= set(files)
-    (part,) = model_parts(tmp_path / "segthor")
-    assert part.kind == "nnU-Net v1 3d_fullres"
-    assert [path.parent.name for path in nnunet_files(folder)][:-1:2] == ["fold_0", "fold_1", "fold_10"]
-    from ct_assets.organ_seg.nnunet_model import _weights_digest
-
-    checkpoints = [folder / f"fold_{fold}/model_final_checkpoint.model" for fold in (0, 1, 10)]
-    assert part.digest == _weights_digest(folder, checkpoints)
-
-
 def test_the_list_has_what_is_there_and_what_is_known(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / ".partial").mkdir()
     (tmp_path / "loose.zip").write_bytes(b"")
     listed = {model.name: model for model in list_models(tmp_path)}
-    assert sorted(listed) == sorted({"demo", "segthor", *CATALOGUE, "mine"})
+    assert sorted(listed) == sorted({"demo", *CATALOGUE, "mine"})
     assert not any(model.part for model in listed.values())
-    assert listed["bpr_public"].note == "fetch it with: ct-assets models fetch bpr_public"
+    for name in CATALOGUE:
+        assert listed[name].note == f"fetch it with: ct-assets models fetch {name}"
     assert listed["mine"].note.startswith("incomplete; see docs/models.md")
     assert list_models(tmp_path / "none")
 

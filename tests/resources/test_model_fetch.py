@@ -19,6 +19,7 @@ from resources.cloud_clients import RemoteError
 from resources.model_download import NoSpaceError
 from resources.model_files import bpreg_digest
 from resources.model_install import ModelInstallError
+from resources.model_progress import Step
 from resources.model_store import ModelMissingError, ModelStore
 from resources.zenodo import CHUNK
 from tests.resources import model_fetching
@@ -42,7 +43,7 @@ fetch_model(CATALOGUE["bpr_public"], Path(sys.argv[1]), Zenodo(sys.argv[2]))
 
 
 def test_a_model_is_fetched_whole_and_is_found_in_the_store(server, tmp_path):
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[Step, int, int]] = []
     done = fetch(server, tmp_path, report=lambda *now: seen.append(now))
     assert done.new
     assert not done.changed
@@ -60,9 +61,13 @@ def test_a_model_is_fetched_whole_and_is_found_in_the_store(server, tmp_path):
         "md5_compared": True,
         "weights_sha256": {"bpreg": bpreg_digest(folder)},
     }
-    assert seen[0] == (0, len(ARCHIVE))
-    assert seen[-1] == (len(ARCHIVE), len(ARCHIVE))
-    assert seen == sorted(seen)
+    size = sum(len(content) for content in FILES.values())
+    assert list(dict.fromkeys(step for step, _, _ in seen)) == list(Step)
+    assert seen[0] == (Step.DOWNLOADING, 0, len(ARCHIVE))
+    for step, total in zip(Step, (len(ARCHIVE), len(ARCHIVE), size, size), strict=True):
+        done = [now[1:] for now in seen if now[0] is step]
+        assert done == sorted(done)
+        assert done[-1] == (total, total)
     assert [path.name for path in tmp_path.iterdir()] == ["bpr_public"]
     assert (folder.stat().st_mode & 0o777) == 0o777 & ~_umask()
 
