@@ -187,7 +187,7 @@ def _moments(values: "torch.Tensor") -> tuple[float, float]:
 
 
 def _nonzero(cropped: npt.NDArray[Any], grid: Grid, plans: Plans, spacing_mm: Spacing) -> "torch.Tensor":
-    """Return what is not zero, holes filled, on the grid of the network; by nnU-Net's code, as no CT model asks for it."""
+    """Return what is not zero, holes filled, on the network's grid; by nnU-Net's code, as no CT model asks for it."""
     import torch
     from scipy.ndimage import binary_fill_holes
 

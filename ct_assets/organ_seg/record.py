@@ -28,7 +28,7 @@ class OrganFinding(BaseModel):
 
 
 class LabelMapRecord(Record):
-    """Content of organ_seg/<model>.json; `stages` are the parts of `seconds`, `remark` says what was odd about the CT."""
+    """Content of organ_seg/<model>.json; `stages` divides `seconds`, `remark` says what was odd about the CT."""
 
     schema_version: Literal[1] = 1
     series_instance_uid: str
