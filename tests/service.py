@@ -18,10 +18,10 @@ BIN = Path(sys.executable).parent
 
 
 class Service:
-    """A running web server that answers GraphQL."""
+    """A running web server that answers GraphQL, with its Ray cluster, below one process."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, ray_address: str, pid: int) -> None:
+        self.url, self.ray_address, self.pid = url, ray_address, pid
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """Return the data of a query; errors of the server are raised."""
@@ -54,7 +54,7 @@ def serve(home: Path, state: Path) -> Iterator[Service]:
             cwd=REPOSITORY, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         stack.callback(_end, process)
-        service = Service(f"http://127.0.0.1:{port}")
+        service = Service(f"http://127.0.0.1:{port}", f"127.0.0.1:{ray_port}", process.pid)
         _wait(service, process, state / "service.log")
         yield service
 

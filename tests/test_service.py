@@ -1,5 +1,6 @@
 """The service on the demo collection: a backfill of all partitions through GraphQL, checks per partition, logs."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from ct_assets.qc_report.finding import Rule
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT, QC
 from tests.service import Service, serve
+from tests.service_processes import Seen, resident_models, watch
 
 LAUNCH = """
 mutation($key: [String!]!, $selector: String!, $checks: [AssetCheckHandleInput!]!) {
@@ -84,18 +86,24 @@ def selected(service: Service, demo_home: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def backfill(service: Service, selected: list[str]) -> list[dict[str, Any]]:
-    """The runs of a backfill of every asset of a series for all partitions."""
+def watched(service: Service, selected: list[str]) -> tuple[list[dict[str, Any]], Seen]:
+    """The runs of a backfill of every asset of a series for all partitions, and the processes seen meanwhile."""
     names = ["ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report"]
-    launched = service.graphql(BACKFILL, keys=[{"path": ["demo", name]} for name in names], partitions=selected)
-    backfill_id = launched["launchPartitionBackfill"]["backfillId"]
-    found = _await(
-        900,
-        lambda found: found["status"].startswith("COMPLETED") or found["status"] == "FAILED",
-        lambda: service.graphql(BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"],
-    )
+    with watch(service.pid) as seen:
+        launched = service.graphql(BACKFILL, keys=[{"path": ["demo", name]} for name in names], partitions=selected)
+        backfill_id = launched["launchPartitionBackfill"]["backfillId"]
+        found = _await(
+            900,
+            lambda found: found["status"].startswith("COMPLETED") or found["status"] == "FAILED",
+            lambda: service.graphql(BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"],
+        )
     assert found["status"] == "COMPLETED_SUCCESS", found
-    return list(found["runs"])
+    return list(found["runs"]), seen
+
+
+@pytest.fixture(scope="module")
+def backfill(watched: tuple[list[dict[str, Any]], Seen]) -> list[dict[str, Any]]:
+    return watched[0]
 
 
 @pytest.mark.timeout(1200)
@@ -114,12 +122,20 @@ def test_every_runs_log_names_its_series_at_every_stage(service, backfill):
         assert sum(message == f"series {uid}" for message in messages) == 7
 
 
-def test_runs_import_no_torch_because_the_models_are_resident(service, backfill):
+def test_runs_import_no_torch_because_each_model_is_loaded_once_in_a_process_of_its_own(service, selected, watched):
+    backfill, seen = watched
+    assert {seen.commands[pid] for pid in seen.with_torch} == set(), "neither a run nor the servers map torch"
     for run in backfill:
-        events = service.graphql(LOGS, id=run["runId"])["logsForRun"]["events"]
-        messages = " ".join(event.get("message", "") for event in events)
+        messages = _messages(service, run["runId"])
+        started = re.search(r"Started process for run \(pid: (\d+)\)", messages)
+        assert started, messages
+        assert int(started[1]) in seen.commands, "the process of the run was watched"
         assert "in a resident actor" in messages
         assert "loading NnunetModel" not in messages
+    models = resident_models(service.ray_address)
+    assert sorted(key.partition("-")[0] for key in models) == ["BpregModel", *["NnunetModel"] * 3]
+    assert len({state["pid"] for state in models.values()} - set(seen.commands)) == len(models)
+    assert {(state["loads"], state["calls"]) for state in models.values()} == {(1, len(selected))}
 
 
 def test_check_results_show_per_partition(service, selected, backfill):
@@ -216,3 +232,8 @@ def test_a_click_on_a_point_of_the_report_opens_the_page_of_the_series(
 def _fails(home: Path, uid: str, rule: Rule) -> bool:
     qc = QC.read(CollectionFolder(home / "demo").series(uid).qc_table)
     return bool(((qc["rule"] == str(rule)) & (qc["outcome"] == "fail")).any())
+
+
+def _messages(service: Service, run_id: str) -> str:
+    events = service.graphql(LOGS, id=run_id)["logsForRun"]["events"]
+    return " ".join(event.get("message", "") for event in events)

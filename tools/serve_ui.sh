@@ -7,6 +7,8 @@ PATH="$(cd "$bin" && pwd):$PATH"
 export PATH
 mkdir -p "$CT_ASSETS_STATE"
 ray_port="${CT_ASSETS_RAY_PORT:-6399}"
+# Said to both sides: with a token in ~/.ray, `ray start` would ask for it and the runs would not show it.
+export RAY_AUTH_MODE="${RAY_AUTH_MODE:-disabled}"
 
 ray start --head --block --node-ip-address=127.0.0.1 --port="$ray_port" \
   --include-dashboard=false --disable-usage-stats >"$CT_ASSETS_STATE/ray.log" 2>&1 &
