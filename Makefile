@@ -61,6 +61,14 @@ bench-cohort: install ## Time cohort selection at NLST's size and the header ind
 bench-bodypart: install ## Time body part regression beside bpreg's own inference; one JSON line last
 	$(BIN)/python -m benchmarks.bodypart
 
+.PHONY: bench-segmentation
+bench-segmentation: install ## Time organ segmentation beside nnUNet_predict; one JSON line last
+	$(BIN)/python -m benchmarks.segmentation
+
+.PHONY: bench-segmentation-memory
+bench-segmentation-memory: install ## Memory of a CT of 600 slices, ours beside nnUNet_predict; one JSON line last
+	$(BIN)/python -m benchmarks.segmentation_memory
+
 .PHONY: bench-dicom
 bench-dicom: install ## Time and size our SEG and SR beside dcmqi's; one JSON line last
 	$(BIN)/python -m benchmarks.dicom

@@ -46,15 +46,19 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def write_volume(path: Path) -> Path:
+def write_volume(
+    path: Path,
+    seed: int = 1,
+    shape: tuple[int, int, int] = SHAPE,
+    zooms_mm: tuple[float, float, float] = ZOOMS_MM,
+) -> Path:
     """Write a phantom on a clinical grid, with noise so that it compresses as a scan does."""
-    hu = make_phantom(1).hu.transpose(2, 1, 0)
-    factors = [size / before for size, before in zip(SHAPE, hu.shape, strict=True)]
+    hu = make_phantom(seed).hu.transpose(2, 1, 0)
+    factors = [size / before for size, before in zip(shape, hu.shape, strict=True)]
     volume = zoom(hu.astype(np.float32), factors, order=1)
     volume += np.random.default_rng(0).normal(0, 15, volume.shape).astype(np.float32)
-    nib.save(
-        nib.Nifti1Image(np.rint(volume).astype(np.int16), np.diag([-1, -1, 1, 1] * np.array([*ZOOMS_MM, 1]))), path
-    )
+    affine = np.diag([-1, -1, 1, 1] * np.array([*zooms_mm, 1]))
+    nib.save(nib.Nifti1Image(np.rint(volume).astype(np.int16), affine), path)
     return path
 
 

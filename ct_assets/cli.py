@@ -64,6 +64,28 @@ def main(verbose: bool) -> None:
     "--tta/--no-tta", default=False, show_default=True, help="Average over mirrored inputs: slower, little better."
 )
 @click.option(
+    "--fold",
+    "folds",
+    type=click.IntRange(0),
+    multiple=True,
+    help="Fold to use; may be given several times; default: all that the model has.",
+)
+@click.option("--fast", is_flag=True, help="Fold 0 alone, not mirrored; what that costs is in docs/performance.md.")
+@click.option(
+    "--step-size",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Step of the sliding window as a fraction of the patch.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["mixed", "float32"]),
+    default="mixed",
+    show_default=True,
+    help="mixed: half precision on a GPU, as nnUNet_predict; float32: everywhere.",
+)
+@click.option(
     "--minimum-slices", type=click.IntRange(2), default=20, show_default=True, help="Fewest slices of a fit series."
 )
 @click.option("--again", is_flag=True, help=_AGAIN)
@@ -73,6 +95,10 @@ def annotate(
     models: str,
     configurations: tuple[str, ...],
     tta: bool,
+    folds: tuple[int, ...],
+    fast: bool,
+    step_size: float,
+    precision: str,
     minimum_slices: int,
     again: bool,
 ) -> None:
@@ -87,7 +113,18 @@ def annotate(
     from ct_assets.demo.models import install_models
 
     out = out.expanduser().resolve()
-    collection = folder_collection(dicom_dir, models, configurations, tta=tta, minimum_slices=minimum_slices)
+    if fast and (tta or folds):
+        message = "--fast is one fold, not mirrored: give it without --tta and --fold"
+        raise click.UsageError(message)
+    network = {"preset": "fast"} if fast else {"tta": tta, "folds": tuple(dict.fromkeys(folds)) or None}
+    segmentation = {
+        "model": models,
+        "configurations": tuple(dict.fromkeys(configurations)),
+        "step_size": step_size,
+        "precision": precision,
+        **network,
+    }
+    collection = folder_collection(dicom_dir, segmentation, minimum_slices=minimum_slices)
     with clear_errors():
         if not dicom_dir.is_dir():
             message = f"{dicom_dir}: no such folder; give the folder that holds the DICOM files"
@@ -122,24 +159,19 @@ def demo(models_only: bool, again: bool) -> None:
         _annotate(collection, dg.DagsterInstance.get(), {}, again=again)
 
 
-def folder_collection(
-    dicom_dir: Path, models: str, configurations: tuple[str, ...], *, tta: bool, minimum_slices: int = 20
-) -> Collection:
+def folder_collection(dicom_dir: Path, segmentation: dict[str, Any], *, minimum_slices: int = 20) -> Collection:
     """Return the collection that `annotate` makes of a folder.
 
     Parameters
     ----------
     dicom_dir : Path
         Folder of DICOM files.
-    models : str
-        demo or segthor.
-    configurations : tuple of str
-        Configurations of nnU-Net; one given twice counts once.
-    tta : bool
-        Mirror at test time.
+    segmentation : dict
+        Its `organ_segmentation`, whose model is demo or segthor.
     minimum_slices : int
         Fewest slices of a fit series.
     """
+    models = segmentation["model"]
     return Collection.model_validate(
         {
             "name": "annotations",
@@ -147,7 +179,7 @@ def folder_collection(
             "demonstration": models == "demo",
             "source": {"kind": "folder", "path": str(dicom_dir.expanduser().resolve())},
             "selection": {"minimum_slices": minimum_slices},
-            "organ_segmentation": {"model": models, "configurations": tuple(dict.fromkeys(configurations)), "tta": tta},
+            "organ_segmentation": segmentation,
             "body_part_regression": {"model": _BODY_PART_MODEL[models]},
         }
     )

@@ -172,7 +172,7 @@ def test_an_interrupted_call_goes_on_where_it_stopped(chest, shared_data, model_
 def test_other_limits_judge_a_finished_series_again_and_measure_nothing_again(chest, shared_data, model_home):
     _, folder = chest
     [series] = folder.all_series()
-    plain = folder_collection(shared_data / "real/chest_ct_64/dicom", "demo", ("3d_fullres",), tta=False)
+    plain = folder_collection(shared_data / "real/chest_ct_64/dicom", {"model": "demo", "tta": False})
     given = {
         **resources(),
         "series_store": SeriesStore(root=str(model_home), folders={"annotations": str(folder.path)}),

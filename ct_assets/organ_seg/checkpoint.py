@@ -1,6 +1,7 @@
 """Checkpoints of nnU-Net v1, read through an allow-list: weights, and nothing that runs."""
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from ct_assets.organ_seg.plans import Plans, parse_plans
 from ct_assets.organ_seg.safe_pickle import UnsafePickleError, load_pickle
 from ct_assets.provenance import ModelFormatError
 
+_ASKED = re.compile(r"(?:GLOBAL|function|class) ([\w.]+)")
 _PARALLEL = "module."  # what torch's DataParallel puts before every name
 
 
@@ -37,8 +39,7 @@ def read_plans(checkpoint: Path) -> Plans:
         message = f"{path}: is missing; it holds the plans of the checkpoint beside it"
         raise ModelFormatError(message) from error
     except Exception as error:  # a damaged pickle raises almost anything
-        message = f"{path}: is damaged ({error}); install the model again"
-        raise ModelFormatError(message) from error
+        raise _damaged(path, error) from error
     return parse_plans(content, path)
 
 
@@ -70,8 +71,7 @@ def read_weights(checkpoint: Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise _refused(checkpoint, error) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        message = f"{checkpoint}: is damaged ({str(error).splitlines()[0]}); install the model again"
-        raise ModelFormatError(message) from error
+        raise _damaged(checkpoint, error) from error
     state = content.get("state_dict") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         message = f"{checkpoint}: holds no weights (state_dict)"
@@ -81,12 +81,17 @@ def read_weights(checkpoint: Path) -> dict[str, Any]:
 
 
 def _refused(path: Path, error: pickle.UnpicklingError) -> Exception:
-    text = str(error)
-    asked = next((line.strip() for line in text.splitlines() if "GLOBAL" in line or "global" in line), None)
+    """Tell what the file asks for from what is only damaged; torch says both by the same error."""
+    asked = _ASKED.search(str(error))
     if asked is None:
-        message = f"{path}: is damaged ({text.splitlines()[0] if text else 'it ends early'}); install the model again"
-        return ModelFormatError(message)
-    return UnsafePickleError(f"{path}: refused, it holds more than weights ({asked})")
+        return _damaged(path, error)
+    message = f"{path}: refused, it asks for {asked[1]}; a checkpoint holds only weights and numbers"
+    return UnsafePickleError(message)
+
+
+def _damaged(path: Path, error: Exception) -> ModelFormatError:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return ModelFormatError(f"{path}: is damaged ({reason}); install the model again")
 
 
 def _is_zip(path: Path) -> bool:

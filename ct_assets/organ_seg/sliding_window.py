@@ -148,48 +148,49 @@ class SlidingWindow:
             for place, tile_result in zip(chosen, result, strict=True):
                 sums[(slice(None), *place)] += tile_result
 
-    def _average(self, images: "torch.Tensor", mirrors: list[tuple[int, ...]]) -> "torch.Tensor":
+    def _average(self, tiles: "torch.Tensor", mirrors: list[tuple[int, ...]]) -> "torch.Tensor":
         """Return the mean over mirrors and the sum over folds of class probabilities, of shape (tiles, classes, …)."""
         import torch
 
-        total: torch.Tensor | None = None
-        work = [
-            (forward, mirror, part)
-            for forward in self.folds
-            for mirror, part in itertools.product(mirrors, _batches(range(len(images)), self.batch))
-        ]
-        for forward, mirror, part in work:
-            flipped = tuple(axis + 2 for axis in mirror)
-            chosen = images[part[0] : part[-1] + 1, None]
-            probabilities = self._probabilities(forward, torch.flip(chosen, flipped) if flipped else chosen)
-            if total is None:
-                total = torch.zeros((len(images), *probabilities.shape[1:]), device=self.device)
-            back = torch.flip(probabilities, flipped) if flipped else probabilities
-            total[part[0] : part[-1] + 1].add_(back, alpha=1 / len(mirrors))
-        assert total is not None
+        flips = [[axis + 2 for axis in mirror] for mirror in mirrors]
+        images = torch.cat([torch.flip(tiles[:, None], flip) for flip in flips])
+        total = torch.zeros((len(tiles), self.plans.classes, *tiles.shape[1:]), device=self.device)
+        for forward in self.folds:
+            of_mirrors = self._probabilities(forward, images).split(len(tiles))  # type: ignore[no-untyped-call]
+            for flip, probabilities in zip(flips, of_mirrors, strict=True):
+                total.add_(torch.flip(probabilities, flip), alpha=1 / len(flips))
         return total
 
     def _probabilities(self, forward: Forward, images: "torch.Tensor") -> "torch.Tensor":
-        """Predict a batch, in smaller ones if the memory of the GPU does not suffice."""
+        """Predict in batches, smaller and smaller ones if the memory of the GPU does not suffice."""
         import torch
 
-        try:
-            with torch.autocast(self.device, enabled=self.mixed):
-                logits = forward(images)
-            return torch.softmax(logits.float(), dim=1)
-        except torch.OutOfMemoryError as error:
-            if len(images) == 1:
-                message = (
-                    f"the GPU has too little memory for one patch of {self.plans.patch_size} voxels; free it of other "
-                    "processes, choose `precision: mixed`, a smaller configuration (3d_lowres, 2d), or set "
-                    "CT_ASSETS_DEVICE=cpu"
-                )
-                raise GpuMemoryError(message) from error
-        torch.cuda.empty_cache()
-        half = len(images) // 2
-        self.batch = min(self.batch, len(images) - half)
+        results: list[torch.Tensor] = []
+        done = 0
+        while done < len(images):
+            chosen = images[done : done + self.batch]
+            try:
+                with torch.autocast(self.device, enabled=self.mixed):
+                    logits = forward(chosen)
+                results.append(torch.softmax(logits.float(), dim=1))
+                done += len(chosen)
+            except torch.OutOfMemoryError as error:
+                self._smaller_batch(len(chosen), error)
+        return results[0] if len(results) == 1 else torch.cat(results)
+
+    def _smaller_batch(self, size: int, error: Exception) -> None:
+        import torch
+
+        if size == 1:
+            message = (
+                f"the GPU has too little memory for one patch of {self.plans.patch_size} voxels; free it of other "
+                "processes, choose `precision: mixed`, a smaller configuration (3d_lowres, 2d), or set "
+                "CT_ASSETS_DEVICE=cpu"
+            )
+            raise GpuMemoryError(message) from error
+        self.batch = size // 2
         logger.warning("the memory of the GPU does not suffice; going on with batches of %d", self.batch)
-        return torch.cat([self._probabilities(forward, part) for part in torch.split(images, self.batch)])
+        torch.cuda.empty_cache()
 
 
 def tile_starts(size: int, side: int, step_size: float) -> list[int]:

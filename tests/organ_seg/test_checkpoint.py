@@ -1,7 +1,7 @@
 """Checkpoints in every form that nnU-Net v1 has left behind are read; what is none, or would run something, is not."""
 
+import os
 import pickle
-import pickletools
 from collections import OrderedDict
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class _Bomb:
         self._target = target
 
     def __reduce__(self):
-        return Path.touch, (self._target,)
+        return os.mkdir, (str(self._target),)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_foreign_class_is_refused_by_name_and_nothing_of_it_runs(path, tmp_pat
     target = tmp_path / "ran"
     content = {**cubic("3d_fullres").checkpoint(0), "extra": _Bomb(target)}
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(UnsafePickleError, match=r"model_final_checkpoint\.model: refused.*pathlib"):
+    with pytest.raises(UnsafePickleError, match=r"model_final_checkpoint\.model: refused, it asks for posix.mkdir;"):
         read_weights(path)
     assert not target.exists()
 
@@ -102,7 +102,6 @@ def _write(path: Path, **changed: object) -> None:
         else:
             where[key] = value
     content = pickle.dumps({**info, "plans": {**plans, "plans_per_stage": {0: stage}}}, protocol=2)
-    pickletools.dis(content, out=open("/dev/null", "w"))
     path.with_suffix(".model.pkl").write_bytes(content)
 
 

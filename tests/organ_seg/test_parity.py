@@ -28,9 +28,9 @@ def cases(shared_data, tmp_path_factory) -> Path:
     real = shared_data / "real"
     spacing = make_phantom(1).spacing[::-1]
     write_scan(folder / "demo_0000.nii.gz", phantom_hu(1), np.diag([-spacing[0], -spacing[1], spacing[2], 1.0]))
-    for name, dicom in (("chest", real / "chest_ct_64/dicom"), ("ibsi", real / "ibsi_lung_ct/dicom")):
+    for name, dicom in (("chest", real / "chest_ct_64/dicom"), ("ibsi", real / "ibsi_lung_ct/dicom/image")):
         series = SeriesFolder(scratch / name)
-        convert(sorted(path for path in dicom.rglob("*") if path.is_file()), series)
+        convert(sorted(dicom.iterdir()), series)
         (folder / f"{name}_0000.nii.gz").symlink_to(series.ct_nifti)
     write_scan(folder / "anisotropic_0000.nii.gz", anisotropic(), oblique((0.98, 0.98, 5.0)))
     return folder

@@ -1,5 +1,6 @@
 """The sliding window is nnU-Net's, and a GPU's lack of memory ends in smaller batches or a clear error."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -67,8 +68,8 @@ def test_probabilities_are_those_of_nnunet(model, shape, step_size, tta):
 
 
 def test_the_batch_does_not_change_the_result():
-    data = torch.from_numpy(smooth_noise((30, 50, 47), 11))
-    results = [_window(cubic("3d_fullres"), tta=True, batch=batch, folds=2).predict(data) for batch in (1, 3, 16, 100)]
+    data = torch.from_numpy(smooth_noise((20, 40, 34), 11))
+    results = [_window(cubic("3d_fullres"), tta=True, batch=batch, folds=2).predict(data) for batch in (1, 3, 100)]
     for result in results[1:]:
         torch.testing.assert_close(result.sums, results[0].sums, atol=1e-5, rtol=0)
 
@@ -111,8 +112,8 @@ def test_too_little_memory_for_a_batch_makes_it_smaller_for_good(tta):
     window = _window(cubic("3d_fullres"), tta=tta, batch=16)
     seen = _short_of_memory(window, largest=3)
     torch.testing.assert_close(window.predict(data).sums, expected.sums, atol=1e-5, rtol=0)
-    assert [size for size in seen if size > 3] == [16, 8, 4][-len([size for size in seen if size > 3]) :]
-    assert window.batch <= 3
+    assert [size for size in seen if size > 3] == [16, 8, 4]
+    assert window.batch == 2
 
 
 def test_too_little_memory_for_one_patch_says_what_to_do():
@@ -126,7 +127,7 @@ def test_tiles_reach_from_end_to_end_and_are_at_most_a_step_apart():
     for size in range(32, 140):
         starts = tile_starts(size, 32, 0.5)
         assert (starts[0], starts[-1]) == (0, size - 32)
-        assert all(0 < after - before <= 16 for before, after in zip(starts, starts[1:], strict=False))
+        assert all(0 < after - before <= 16 for before, after in itertools.pairwise(starts))
 
 
 def test_the_weights_of_a_tile_are_largest_in_its_middle_and_nowhere_nought():
