@@ -148,7 +148,7 @@ def cluster(folder: Path) -> Iterator[tuple[str, str]]:
 
 def wait_for(done: Callable[[], Any]) -> Any:
     """Wait until something is so, and return it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not (found := done()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
