@@ -69,6 +69,10 @@ bench-segmentation: install ## Time organ segmentation beside nnUNet_predict; on
 bench-segmentation-memory: install ## Memory of a CT of 600 slices, ours beside nnUNet_predict; one JSON line last
 	$(BIN)/python -m benchmarks.segmentation_memory
 
+.PHONY: bench-segmentation-fast
+bench-segmentation-fast: install ## What the preset fast saves, and costs in agreement; one JSON line last
+	$(BIN)/python -m benchmarks.segmentation_fast
+
 .PHONY: bench-dicom
 bench-dicom: install ## Time and size our SEG and SR beside dcmqi's; one JSON line last
 	$(BIN)/python -m benchmarks.dicom

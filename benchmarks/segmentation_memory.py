@@ -1,8 +1,8 @@
 """Benchmark of memory: a CT of 600 slices through the plan of SegTHOR, ours beside nnUNet_predict.
 
-Run by `make bench-segmentation-memory`; prints one JSON line last. Spacing, patch and classes are SegTHOR's; the network
-has 2 features instead of 32, one fold, and tiles that do not overlap, so that a CPU ends in minutes: that does not
-change what preprocessing, the class probabilities and the export hold.
+Run by `make bench-segmentation-memory`; prints one JSON line last. Spacing, patch and classes are SegTHOR's; the
+network has 2 features instead of 32, one fold, and tiles that do not overlap, so that a CPU ends in minutes: that does
+not change what preprocessing, the class probabilities and the export hold.
 """
 
 import json

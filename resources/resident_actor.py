@@ -63,6 +63,7 @@ class ResidentActor:
 
     def __init__(self, resident: Resident) -> None:
         _log_to_session()
+        _use_all_cores()
         if resident.device == "cpu":
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._resident = resident
@@ -138,6 +139,15 @@ class ResidentActor:
         finally:
             with self._counting:
                 self._running -= 1
+
+
+def _use_all_cores() -> None:
+    """Undo what Ray does to an actor that reserves no core: it gives the libraries in it one thread.
+
+    Two runs at most call a model at a time, and a model on a CPU works for one of them only.
+    """
+    if os.environ.get("OMP_NUM_THREADS") == "1":
+        del os.environ["OMP_NUM_THREADS"]
 
 
 def _log_to_session() -> None:

@@ -1,11 +1,7 @@
 """A body part regression model, loaded once: bpreg's numbers and bpreg's score processing, without its cost."""
 
-import contextlib
 import importlib.metadata
-import io
 import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ from ct_assets.bpr_json.preprocess import preprocess, spacing_of
 from ct_assets.bpr_json.unsuitable import UnsuitableVolumeError
 from ct_assets.device import use_cuda
 from ct_assets.provenance import ModelFormatError
+from ct_assets.quiet import quiet
 from resources.model_files import bpreg_digest
 
 logger = logging.getLogger(__name__)
@@ -48,7 +45,7 @@ class BpregModel:
         folder = Path(folder)
         self._device = "cuda" if use_cuda(device) else "cpu"
         self.weights_digest = bpreg_digest(folder)
-        with _quiet():
+        with quiet(logger, "bpreg"):
             self._bpreg = import_inference_model()
             require_settings(folder, self._landmarks_of_regions())
             weights = read_weights(folder)
@@ -91,7 +88,7 @@ class BpregModel:
             message = "the network gives scores that are not finite"
             raise UnsuitableVolumeError(message)
         step = spacing_of(affine, BpregOrientation.of(affine))[2]
-        with _quiet():
+        with quiet(logger, "bpreg"):
             processed = self._model.parse_scores(scores, step)
             result: dict[str, Any] = self._bpreg.VolumeStorage(processed, self._model.lookuptable).json
         return result
@@ -100,14 +97,3 @@ class BpregModel:
         """Landmarks by which bpreg defines regions and tags."""
         definitions = (self._bpreg.BODY_PARTS, self._bpreg.BODY_PARTS_INCLUDED, self._bpreg.DISTINCT_BODY_PARTS)
         return {name for parts in definitions for names in parts.values() for name in names if isinstance(name, str)}
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Send bpreg's prints to the debug log and hide its third-party warnings."""
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    if output.getvalue():
-        logger.debug("bpreg: %s", output.getvalue().strip())

@@ -36,6 +36,8 @@ def load(folder, device="cpu"):
             (Path(folder) / f"begun-{ticket}").write_text(str(os.getpid()))
             while not (Path(folder) / f"go-{ticket}").exists():
                 time.sleep(0.02)
+        if doing == "count threads":
+            return [int(os.environ.get("OMP_NUM_THREADS", 0))], os.getpid(), len(LOADS)
         if doing == "raise":
             raise ModelFormatError("this series does not suit me")
         if doing == "lose the device":

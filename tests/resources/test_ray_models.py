@@ -50,6 +50,10 @@ def test_the_second_process_finds_the_model_loaded(callers, model):
     assert "loaded load-" in Path(state["log"]).read_text(), "what the process does is in Ray's log of it"
 
 
+def test_a_model_on_a_cpu_may_use_all_of_it(callers, model):
+    assert callers[0].call(model, "count threads")["first"] == 0, "Ray's limit of one thread is not in force"
+
+
 def test_a_process_that_is_killed_fails_its_series_alone_and_comes_back(callers, model):
     victim, other = callers
     victim.send(model, "wait", ticket="victim")
