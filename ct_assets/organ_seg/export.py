@@ -5,6 +5,7 @@ or takes the nearest, a voxel whose neighbours are all background is background:
 resampled, in blocks, so that no more than a block of probabilities exists at full resolution.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,15 +60,7 @@ def export(probabilities: Probabilities, grid: Grid, plans: Plans) -> npt.NDArra
 
 def _whole(sums: "torch.Tensor", how: Resampling) -> npt.NDArray[np.uint8]:
     """Label by splines of a higher order, which reach everywhere: one class after the other."""
-    import torch
-
-    best = resample(sums[0], how)
-    labels = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
-    for label, probability in enumerate(sums[1:], start=1):
-        resampled = resample(probability, how)
-        labels[resampled > best] = label
-        torch.maximum(best, resampled, out=best)
-    return labels.cpu().numpy()
+    return _largest(resample(probability, how) for probability in sums)
 
 
 def _boxed(sums: "torch.Tensor", how: Resampling, labels: npt.NDArray[np.uint8]) -> None:
@@ -102,11 +95,17 @@ def _foreground(sums: "torch.Tensor") -> list[npt.NDArray[np.bool_]] | None:
     return [line.cpu().numpy() for line in (planes, image.any(1), image.any(0))]
 
 
-def _largest(block: "torch.Tensor") -> npt.NDArray[np.uint8]:
-    """Return the class of the largest probability, of shape (slices, rows, columns); the first of equal ones."""
+def _largest(probabilities: Iterable["torch.Tensor"]) -> npt.NDArray[np.uint8]:
+    """Return the class of the largest probability, the first of equal ones; twice as fast as argmax on a CPU."""
     import torch
 
-    return block.argmax(0).to(torch.uint8).cpu().numpy()
+    classes = iter(probabilities)
+    best = next(classes).clone()
+    labels = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+    for label, probability in enumerate(classes, start=1):
+        labels.masked_fill_(probability > best, label)
+        torch.maximum(best, probability, out=best)
+    return labels.cpu().numpy()
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,8 @@ class NnunetModel:
             If no network could segment it.
         GpuMemoryError
             If the GPU cannot hold a single patch.
+        NotFiniteError
+            If the networks give something that is no number.
         """
         stages = Stopwatch()
         finite, remark = finite_voxels(volume)

@@ -3,15 +3,16 @@
 import functools
 import itertools
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ct_assets.organ_seg.plans import Plans
-from ct_assets.organ_seg.unsuitable import GpuMemoryError
+from ct_assets.organ_seg.unsuitable import GpuMemoryError, NotFiniteError
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 SIGMA = 1 / 8
 """Deviation of the Gaussian as a fraction of the patch."""
+
+_TELL_SECONDS = 15.0
 
 _Item = TypeVar("_Item")
 
@@ -74,11 +77,6 @@ class SlidingWindow:
     step_size: float
     mixed: bool
     batch: int
-    _axes: tuple[int, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Set what follows from the rest."""
-        self._axes = tuple(range(len(self.plans.patch_size)))
 
     def predict(self, data: "torch.Tensor") -> Probabilities:
         """Predict a volume.
@@ -97,6 +95,8 @@ class SlidingWindow:
         ------
         GpuMemoryError
             If the GPU cannot hold a single tile.
+        NotFiniteError
+            If the networks give something that is no number.
         """
         import torch
 
@@ -115,6 +115,11 @@ class SlidingWindow:
             for start in starts:
                 weights[_tile(start, patch)] += 1 if window is None else window.to(sums.device)
             weights *= len(self.folds)
+            if not bool(torch.isfinite(sums.sum())):
+                message = "the network gives values that are not finite" + (
+                    "; half precision may not suffice for it: choose `precision: float32`" if self.mixed else ""
+                )
+                raise NotFiniteError(message)
         return Probabilities(sums[(slice(None), *inside)], weights[inside[-len(patch) :]])
 
     def _zeros(self, shape: tuple[int, ...]) -> "torch.Tensor":
@@ -140,7 +145,11 @@ class SlidingWindow:
         mirrors = mirrored_axes(len(patch)) if self.tta else mirrored_axes(0)
         tiles: list[_Place] = [_tile(start, patch) for start in starts]
         places = [(plane, *tile) for plane in range(data.shape[0]) for tile in tiles] if self.plans.flat else tiles
-        for chosen in _batches(places, max(1, self.batch // len(mirrors))):
+        size, told = max(1, self.batch // len(mirrors)), time.monotonic()
+        for done, chosen in enumerate(_batches(places, size)):
+            if time.monotonic() - told > _TELL_SECONDS:
+                told = time.monotonic()
+                logger.info("%d of %d tiles are predicted", done * size, len(places))
             result = self._average(_stacked([data[place] for place in chosen]), mirrors)
             if window is not None:
                 result *= window

@@ -7,3 +7,7 @@ class UnsuitableCtError(ValueError):
 
 class GpuMemoryError(RuntimeError):
     """A GPU that has too little memory even for the smallest batch; the message says what to do."""
+
+
+class NotFiniteError(RuntimeError):
+    """A network that gives something that is no number; the message says what to do."""

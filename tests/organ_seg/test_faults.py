@@ -56,9 +56,9 @@ def test_a_ct_of_one_slice_is_segmented(model, slices):
 
 
 def test_a_ct_of_1000_slices_is_segmented(model):
-    volume = np.repeat(phantom_hu()[::2, ::2], 13, axis=2)[:, :, :1000]
+    volume = np.repeat(phantom_hu()[60:130:2, 60:130:2], 13, axis=2)[:, :, :1000]
     labels = model(volume, (4.4, 4.4, 0.35)).labels
-    assert labels.shape == (94, 94, 1000)
+    assert labels.shape == (35, 35, 1000)
     assert labels.any()
 
 
@@ -83,8 +83,8 @@ def test_a_gpu_gives_the_label_map_of_the_cpu(tmp_path, kind):
 
 def test_hu_beyond_16_bits_are_not_wrapped(model):
     """Implants of more than 32767 HU are stored as floats; wrapped around they would be air."""
-    metal = phantom_hu().astype(np.float32)
-    metal[80:100, 80:100, 30:40] = 40000
+    metal = phantom_hu()[::3, ::3, ::2].astype(np.float32)
+    metal[28:34, 28:34, 15:20] = 40000
     limited = metal.clip(None, 3000)
     mine, expected = model(metal, SPACING).labels, model(limited, SPACING).labels
     assert np.mean(mine == expected) > 0.98

@@ -9,7 +9,7 @@ import torch
 
 from ct_assets.organ_seg.network import build_network, load_network, logits
 from ct_assets.organ_seg.sliding_window import SlidingWindow, gaussian, mirrored_axes, tile_starts
-from ct_assets.organ_seg.unsuitable import GpuMemoryError
+from ct_assets.organ_seg.unsuitable import GpuMemoryError, NotFiniteError
 from tests.organ_seg.examples import smooth_noise
 from tests.organ_seg.random_models import RandomModel, cubic, flat
 
@@ -121,6 +121,14 @@ def test_too_little_memory_for_one_patch_says_what_to_do():
     _short_of_memory(window, largest=0)
     with pytest.raises(GpuMemoryError, match=r"one patch of \(16, 32, 32\).*3d_lowres.*CT_ASSETS_DEVICE=cpu"):
         window.predict(torch.from_numpy(smooth_noise((40, 50, 47), 11)))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_network_that_gives_no_numbers_is_no_label_map(value):
+    window = _window(cubic("3d_fullres"))
+    window.folds = [lambda images: torch.full((len(images), 5, *images.shape[2:]), value)]
+    with pytest.raises(NotFiniteError, match="not finite"):
+        window.predict(torch.zeros(20, 40, 40))
 
 
 def test_tiles_reach_from_end_to_end_and_are_at_most_a_step_apart():
