@@ -50,6 +50,11 @@ class OrganSegmentation(StrictModel):
         default="mixed", description="mixed: half precision on a GPU, as nnUNet_predict; float32: everywhere."
     )
 
+    @field_validator("folds")
+    @classmethod
+    def _in_order(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return None if value is None else tuple(sorted(value))
+
     @field_validator("configurations", "folds")
     @classmethod
     def _unique(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:

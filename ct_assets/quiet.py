@@ -3,8 +3,11 @@
 import contextlib
 import io
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
+
+_ONE_AT_A_TIME = threading.RLock()  # the standard output is that of all threads
 
 
 @contextlib.contextmanager
@@ -19,7 +22,7 @@ def quiet(logger: logging.Logger, name: str) -> Iterator[None]:
         The library, for the log.
     """
     output = io.StringIO()
-    with contextlib.redirect_stdout(output), warnings.catch_warnings():
+    with _ONE_AT_A_TIME, contextlib.redirect_stdout(output), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
     if output.getvalue():

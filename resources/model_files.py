@@ -1,5 +1,6 @@
 """The files of a model folder, and the digest of them that stands for the model in everything it makes."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ CONFIGURATIONS = ("2d", "3d_lowres", "3d_fullres")
 
 BPREG_FILES = ("model.pt", "config.json", "inference-settings.json")
 """Files of a body part regression model, in the order in which they enter its digest."""
+
+_FOLD = re.compile(r"fold_(0|[1-9][0-9]*)")
 
 CHECKPOINT = "model_final_checkpoint.model"
 """Weights of a fold of an nnU-Net v1 model; its plans are beside it, in a file that ends in .pkl."""
@@ -112,6 +115,19 @@ def bpreg_digest(folder: Path) -> str:
     return combined_digest(file_digest(folder / name) for name in BPREG_FILES)
 
 
+def fold_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of an nnU-Net v1 model, sorted by fold; a folder like fold_0_old is none.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the trainer.
+    """
+    found = {path: _FOLD.fullmatch(path.parent.name) for path in folder.glob(f"fold_*/{CHECKPOINT}")}
+    folds = {path: int(match[1]) for path, match in found.items() if match}
+    return sorted(folds, key=folds.__getitem__)
+
+
 def nnunet_files(folder: Path) -> tuple[Path, ...]:
     """Return the files of an nnU-Net v1 model with all folds that are there, in the order of organ_seg's digest.
 
@@ -120,6 +136,5 @@ def nnunet_files(folder: Path) -> tuple[Path, ...]:
     folder : Path
         Folder of the trainer.
     """
-    folds = sorted(folder.glob(f"fold_[0-9]*/{CHECKPOINT}"), key=lambda path: int(path.parent.name[len("fold_") :]))
-    files = [file for path in folds for file in (path, path.with_suffix(".model.pkl"))]
+    files = [file for path in fold_checkpoints(folder) for file in (path, path.with_suffix(".model.pkl"))]
     return tuple(path for path in (*files, folder / POSTPROCESSING) if path.is_file())

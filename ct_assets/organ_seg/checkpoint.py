@@ -54,7 +54,7 @@ def read_weights(checkpoint: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Name to tensor, on the CPU. The momentum that the optimizer left beside them is not read from the disk.
+        Name to tensor, on the CPU. The momentum that the optimizer left beside them is not kept in memory.
 
     Raises
     ------
@@ -73,11 +73,20 @@ def read_weights(checkpoint: Path) -> dict[str, Any]:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise _damaged(checkpoint, error) from error
     state = content.get("state_dict") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(_is_weight(name, value) for name, value in state.items()):
         message = f"{checkpoint}: holds no weights (state_dict)"
         raise ModelFormatError(message)
     # A copy: the file may be replaced while the model is loaded.
     return {name.removeprefix(_PARALLEL): value.to(torch.float32, copy=True) for name, value in state.items()}
+
+
+def _is_weight(name: Any, value: Any) -> bool:
+    """Tell a tensor that has all of its numbers in the file from one that would first grow beyond it."""
+    import torch
+
+    if not isinstance(name, str) or not isinstance(value, torch.Tensor) or value.layout != torch.strided:
+        return False
+    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def _refused(path: Path, error: pickle.UnpicklingError) -> Exception:

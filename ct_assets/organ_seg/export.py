@@ -68,8 +68,9 @@ def _boxed(sums: "torch.Tensor", how: Resampling, labels: npt.NDArray[np.uint8])
     hits = _foreground(sums)
     if hits is None:
         return
-    axes = [_Axis.of(how, axis, size, hit) for axis, (size, hit) in enumerate(zip(sums.shape[1:], hits, strict=True))]
-    first, second, third = axes
+    first, second, third = (_Axis.of(how, axis, sums.device, hit) for axis, hit in enumerate(hits))
+    if first is None or second is None or third is None:
+        return
     part = sums[:, :, second.inputs, third.inputs]
     for start in range(first.outputs.start, first.outputs.stop, _BLOCK):
         stop = min(start + _BLOCK, first.outputs.stop)
@@ -117,35 +118,41 @@ class _Axis:
     weights: "torch.Tensor | None"
 
     @classmethod
-    def of(cls, how: Resampling, axis: int, size: int, hit: npt.NDArray[np.bool_]) -> "_Axis":
-        """Find the voxels of the CT that have a neighbour other than background, and all neighbours of those."""
+    def of(cls, how: Resampling, axis: int, device: "torch.device", hit: npt.NDArray[np.bool_]) -> "_Axis | None":
+        """Find the voxels of the CT that have a neighbour other than background, and all neighbours of those.
+
+        None if there are none: where the CT is coarser than the network, some of its voxels are nobody's neighbours.
+        """
         import torch
 
-        matrix = how.weights(size, axis)
+        matrix = how.weights(len(hit), axis)
         if matrix is None:
             span = _span(hit)
             return cls(span, span, None)
-        outputs = _span((matrix[:, hit] != 0).any(axis=1))
+        touched = (matrix[:, hit] != 0).any(axis=1)
+        if not touched.any():
+            return None
+        outputs = _span(touched)
         inputs = _span((matrix[outputs] != 0).any(axis=0))
-        return cls(inputs, outputs, torch.from_numpy(matrix[outputs, inputs]).to(torch.float32))
+        return cls(inputs, outputs, torch.from_numpy(matrix[outputs, inputs]).to(device, torch.float32))
 
     def mix(self, part: "torch.Tensor", start: int, stop: int) -> "torch.Tensor":
         """Return slices `start` to `stop` of the CT: of shape (classes, slices, rows, columns)."""
         if self.weights is None:
             return part[:, start:stop]
         rows = self.weights[start - self.outputs.start : stop - self.outputs.start]
-        used = _span((rows != 0).any(0).numpy())
+        used = _span((rows != 0).any(0).cpu().numpy())
         chosen = part[:, self.inputs.start + used.start : self.inputs.start + used.stop]
-        mixed = rows[:, used].to(part.device) @ chosen.reshape(*chosen.shape[:2], -1)
+        mixed = rows[:, used] @ chosen.reshape(*chosen.shape[:2], -1)
         return mixed.reshape(chosen.shape[0], stop - start, *chosen.shape[2:])
 
     def along_rows(self, block: "torch.Tensor") -> "torch.Tensor":
         """Resample the rows of a block."""
-        return block if self.weights is None else self.weights.to(block.device) @ block
+        return block if self.weights is None else self.weights @ block
 
     def along_columns(self, block: "torch.Tensor") -> "torch.Tensor":
         """Resample the columns of a block."""
-        return block if self.weights is None else block @ self.weights.T.to(block.device)
+        return block if self.weights is None else block @ self.weights.T
 
 
 def _span(hit: npt.NDArray[np.bool_]) -> slice:

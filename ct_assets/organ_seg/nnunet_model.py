@@ -19,13 +19,15 @@ from ct_assets.organ_seg.network import load_network, logits
 from ct_assets.organ_seg.plans import Spacing
 from ct_assets.organ_seg.postprocess import FILE, postprocess, read_postprocessing
 from ct_assets.organ_seg.prediction import Prediction
-from ct_assets.organ_seg.preprocess import finite_voxels, plan_grid, preprocess
+from ct_assets.organ_seg.preprocess import Grid, finite_voxels, plan_grid, preprocess
 from ct_assets.organ_seg.sliding_window import Forward, SlidingWindow
+from ct_assets.organ_seg.unsuitable import MEMORY_REMEDY, GpuMemoryError
+from ct_assets.organs import ORGANS
 from ct_assets.provenance import ModelFormatError
 from ct_assets.quiet import quiet
 from ct_assets.stopwatch import Stopwatch
 from ct_assets.store.digest import combined_digest, file_digest
-from resources.model_files import CHECKPOINT
+from resources.model_files import CHECKPOINT, fold_checkpoints
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +78,11 @@ class NnunetModel:
         files = [folder / f"fold_{fold}" / CHECKPOINT for fold in self.folds]
         self.weights_digest = _weights_digest(folder, files)
         self._plans = read_plans(files[0])
+        if self._plans.classes > len(ORGANS) + 1:
+            message = (
+                f"{folder}: has {self._plans.classes - 1} labels, not the {len(ORGANS)} organs {list(ORGANS.values())}"
+            )
+            raise ModelFormatError(message)
         self._postprocessing = read_postprocessing(folder)
         self._window = SlidingWindow(
             plans=self._plans,
@@ -126,13 +133,7 @@ class NnunetModel:
         else:
             with self._device_lock:
                 stages.start()
-                data = preprocess(slices_first, grid, self._plans, self._device)
-                stages.end("preprocess")
-                probabilities = self._window.predict(data)
-                stages.end("network")
-                del data
-                labels = export(probabilities, grid, self._plans)
-                stages.end("export")
+                labels = self._on_device(slices_first, grid, stages)
             if self._postprocessing is not None:
                 postprocess(labels, spacing, self._postprocessing)
                 stages.end("postprocess")
@@ -146,6 +147,24 @@ class NnunetModel:
             remark=remark,
         )
 
+    def _on_device(self, volume: npt.NDArray[Any], grid: Grid, stages: Stopwatch) -> npt.NDArray[np.uint8]:
+        import torch
+
+        try:
+            data = preprocess(volume, grid, self._plans, self._device)
+            if data.is_cuda:
+                torch.cuda.synchronize()
+            stages.end("preprocess")
+            probabilities = self._window.predict(data)
+            stages.end("network")
+            del data
+            labels = export(probabilities, grid, self._plans)
+            stages.end("export")
+        except torch.OutOfMemoryError as error:
+            message = f"the GPU has too little memory for a CT of {grid.shape} voxels; {MEMORY_REMEDY}"
+            raise GpuMemoryError(message) from error.with_traceback(None)
+        return labels
+
     def _network(self, checkpoint: Path) -> Forward:
         weights = read_weights(checkpoint)
         try:
@@ -158,14 +177,12 @@ class NnunetModel:
 
 
 def _folds(folder: Path, folds: tuple[int, ...] | None) -> tuple[int, ...]:
-    present = tuple(
-        sorted(int(path.parent.name.removeprefix("fold_")) for path in folder.glob(f"fold_[0-9]*/{CHECKPOINT}"))
-    )
+    present = tuple(int(path.parent.name.removeprefix("fold_")) for path in fold_checkpoints(folder))
     missing = sorted(set(folds or ()) - set(present))
     if missing or not present:
         message = f"{folder}: fold_{missing[0] if missing else 0} is missing; folds there: {present or 'none'}"
         raise ModelFormatError(message)
-    return tuple(folds) if folds else present
+    return tuple(sorted(folds)) if folds else present
 
 
 def _weights_digest(folder: Path, checkpoints: list[Path]) -> str:

@@ -1,5 +1,6 @@
 """What the plans of an nnU-Net v1 model ask for, read as nnU-Net reads them and checked before anything is built."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ ANISOTROPY = 3
 """Ratio of the largest to the smallest spacing above which nnU-Net resamples an axis by itself."""
 
 _LARGEST = 4096
+_LARGEST_PATCH = 1 << 26
 _TRAINERS = {"nnUNetTrainerV2"}
 _STAGE = 5  # place of the stage among the arguments of nnUNetTrainerV2
 _PREPROCESSORS = {3: "GenericPreprocessor", 2: "PreprocessorFor2D"}
@@ -115,11 +117,20 @@ class Plans(_Part):
     @model_validator(mode="after")
     def _fits_together(self) -> "Plans":
         axes = len(self.patch_size)
+        if math.prod(self.patch_size) > _LARGEST_PATCH or not self.pool_kernels:
+            message = (
+                f"a patch of {self.patch_size} voxels, pooled {len(self.pool_kernels)} times, is none of nnU-Net's"
+            )
+            raise ValueError(message)
         kernels = (*self.pool_kernels, *self.conv_kernels)
         if any(len(kernel) != axes for kernel in kernels) or len(self.conv_kernels) != len(self.pool_kernels) + 1:
             message = "patch size, pooling and convolution kernels do not fit together"
             raise ValueError(message)
-        if any(side % step for side, step in zip(self.patch_size, np.prod(self.pool_kernels, axis=0), strict=True)):
+        if any(side not in (1, 3) for kernel in self.conv_kernels for side in kernel):
+            message = f"convolution kernels {self.conv_kernels} have other sides than 1 and 3"
+            raise ValueError(message)
+        pooled = [math.prod(sides) for sides in zip(*self.pool_kernels, strict=True)]
+        if any(side % step for side, step in zip(self.patch_size, pooled, strict=True)):
             message = f"the patch size {self.patch_size} cannot be divided by all that is pooled"
             raise ValueError(message)
         forward, backward = self.transpose_forward, self.transpose_backward
@@ -162,6 +173,11 @@ def parse_plans(content: Any, path: Path) -> Plans:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         message = f"{path}: is not a model that nnU-Net v1 wrote: {place + ': ' if place else ''}{first['msg']}"
+        raise ModelFormatError(message) from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, ModelFormatError):
+            raise
+        message = f"{path}: is not a model that nnU-Net v1 wrote ({type(error).__name__}: {error})"
         raise ModelFormatError(message) from error
 
 

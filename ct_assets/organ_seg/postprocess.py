@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ct_assets.organ_seg.label_counts import count_labels
 from ct_assets.provenance import ModelFormatError
 
 FILE = "postprocessing.json"
@@ -29,6 +30,13 @@ class Postprocessing(BaseModel):
 
     labels: tuple[Label, ...] | None = Field(alias="for_which_classes")
     smallest_mm3: dict[Label, float] | None = Field(default=None, alias="min_valid_object_sizes")
+
+    @model_validator(mode="after")
+    def _sizes_of_all(self) -> "Postprocessing":
+        if self.smallest_mm3 is not None and not set(self.labels or ()) <= set(self.smallest_mm3):
+            message = "min_valid_object_sizes has not all of for_which_classes"
+            raise ValueError(message)
+        return self
 
     @field_validator("smallest_mm3", mode="before")
     @classmethod
@@ -55,7 +63,7 @@ def read_postprocessing(folder: Path) -> Postprocessing | None:
         return None
     try:
         return Postprocessing.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValidationError, ValueError, SyntaxError, UnicodeDecodeError) as error:
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         message = f"{path}: is not a postprocessing.json of nnU-Net v1 ({str(error).splitlines()[0]})"
         raise ModelFormatError(message) from error
 
@@ -75,9 +83,9 @@ def postprocess(labels: npt.NDArray[np.uint8], spacing_mm: tuple[float, ...], wh
     voxel_mm3 = float(np.prod(spacing_mm, dtype=np.float64))
     chosen = what.labels
     if chosen is None:
-        chosen = tuple(int(label) for label in np.flatnonzero(np.bincount(labels.ravel())) if label)
+        chosen = tuple(int(label) for label in np.flatnonzero(count_labels(labels)) if label)
     for label in chosen:
-        smallest = None if what.smallest_mm3 is None else what.smallest_mm3[label]
+        smallest = None if what.smallest_mm3 is None else what.smallest_mm3.get(label, np.inf)
         _keep_largest(labels, label, voxel_mm3, smallest)
 
 
@@ -85,8 +93,8 @@ def _keep_largest(labels: npt.NDArray[np.uint8], label: Label, voxel_mm3: float,
     from scipy.ndimage import find_objects
     from scipy.ndimage import label as components_of
 
-    mask = np.isin(labels, label)
-    boxes = find_objects(mask.astype(np.uint8))
+    mask = labels == label if isinstance(label, int) else np.isin(labels, label)
+    boxes = find_objects(mask.view(np.uint8))
     if not boxes:
         return
     box = boxes[0]

@@ -19,8 +19,10 @@ logger = logging.getLogger(__name__)
 
 Shape = tuple[int, int, int]
 
-LARGEST_GRID = 4_000_000_000
+LARGEST_GRID = 1 << 30
 """Most voxels that a CT may have on the grid of the network: sizes are checked before memory is asked for."""
+LARGEST_SIDE = 1 << 14
+"""Most of them along an axis."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def plan_grid(volume: npt.NDArray[Any], spacing_mm: Spacing, plans: Plans) -> Gr
     spacing = [spacing_mm[axis] for axis in plans.transpose_forward]
     target = [spacing[0], *plans.spacing_mm[1:]] if plans.flat else list(plans.spacing_mm)
     shape = np.round(np.array(spacing) / np.array(target) * np.array(cropped)).astype(int)
-    if shape.min() < 1 or np.prod(shape, dtype=np.float64) > LARGEST_GRID:
+    if shape.min() < 1 or shape.max() > LARGEST_SIDE or np.prod(shape, dtype=np.float64) > LARGEST_GRID:
         message = (
             f"a CT of {cropped} voxels of {spacing} mm would have {shape.tolist()} voxels on the grid of the network "
             f"({target} mm); check its spacing"
@@ -163,7 +165,7 @@ def _normalize(data: "torch.Tensor", mask: "torch.Tensor | None", plans: Plans) 
         assert known is not None
         mean, deviation = known.mean, known.sd
         if scheme == "CT2":
-            counted = data[(data > known.lowest) & (data < known.highest)]
+            counted = data.masked_select((data > known.lowest) & (data < known.highest))
             mean, deviation = _moments(counted)
             if not deviation > 0:
                 message = "the CT has no contrast within the window of the network; nothing can be segmented"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 _ALLOWED = {
-    "builtins": {"set", "frozenset", "complex", "slice", "range", "bytearray", "int", "float", "bool", "str", "list",
+    "builtins": {"set", "frozenset", "complex", "slice", "int", "float", "bool", "str", "list",
                  "dict", "tuple"},
     "collections": {"OrderedDict", "defaultdict"},
     "numpy": {"dtype", "ndarray", "float32", "float64", "int32", "int64", "bool_"},
@@ -16,6 +16,10 @@ _ALLOWED = {
     "numpy._core.numeric": {"_frombuffer"},
     "_codecs": {"encode"},
 }  # fmt: skip
+
+
+LARGEST_BYTES = 1 << 26
+"""Most bytes of a pickle that is read."""
 
 
 class UnsafePickleError(pickle.UnpicklingError):
@@ -47,4 +51,7 @@ def load_pickle(path: Path) -> Any:
     UnsafePickleError
         If it asks for anything else; nothing of it has run then.
     """
+    if path.stat().st_size > LARGEST_BYTES:
+        message = f"{path}: refused, it has {path.stat().st_size} bytes; plans have at most {LARGEST_BYTES}"
+        raise UnsafePickleError(message)
     return _Unpickler(path.read_bytes(), path).load()

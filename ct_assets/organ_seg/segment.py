@@ -11,6 +11,7 @@ from scipy.ndimage import find_objects
 
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.volume import load_scan, load_spacing, save_label_map
+from ct_assets.organ_seg.label_counts import count_labels
 from ct_assets.organ_seg.prediction import Prediction
 from ct_assets.organ_seg.record import LabelMapRecord, OrganFinding
 from ct_assets.organs import ORGANS, Organ
@@ -100,7 +101,7 @@ def describe_organs(labels: npt.NDArray[np.uint8], spacing_mm: tuple[float, floa
         One finding per organ, by name; volume in mL.
     """
     voxel_ml = float(np.prod(spacing_mm)) / 1000
-    counts = np.bincount(labels.ravel(order="K"), minlength=max(ORGANS) + 1)
+    counts = count_labels(labels)
     boxes = find_objects(labels, max_label=max(ORGANS))
     return {
         organ: OrganFinding(

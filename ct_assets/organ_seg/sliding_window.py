@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ct_assets.organ_seg.plans import Plans
-from ct_assets.organ_seg.unsuitable import GpuMemoryError, NotFiniteError
+from ct_assets.organ_seg.unsuitable import MEMORY_REMEDY, GpuMemoryError, NotFiniteError
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +23,7 @@ SIGMA = 1 / 8
 """Deviation of the Gaussian as a fraction of the patch."""
 
 _TELL_SECONDS = 15.0
+_LACK_OF_MEMORY = ("ALLOC_FAILED", "unable to find an engine", "out of memory")
 
 _Item = TypeVar("_Item")
 
@@ -108,12 +109,23 @@ class SlidingWindow:
         ]
         starts = list(itertools.product(*steps))
         window = torch.from_numpy(gaussian(patch)).to(self.device) if len(starts) > 1 else None
-        sums = self._zeros((self.plans.classes, *padded.shape))
-        with torch.inference_mode():
-            self._predict_tiles(padded, starts, window, sums)
+        shape = (self.plans.classes, *padded.shape)
+        # As nnU-Net: the same numbers every time. TensorFloat-32, torch's default, would be less than float32.
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            sums = self._zeros(shape)
+            try:
+                self._predict_tiles(padded, starts, window, sums)
+            except GpuMemoryError:
+                if not sums.is_cuda:
+                    raise
+                logger.warning("the GPU has no room beside the class probabilities; they are kept in memory")
+                sums = torch.zeros(shape)
+                torch.cuda.empty_cache()
+                self._predict_tiles(padded, starts, window, sums)
             weights = torch.zeros(padded.shape[-len(patch) :], device=sums.device)
+            of_tile = 1 if window is None else window.to(sums.device)
             for start in starts:
-                weights[_tile(start, patch)] += 1 if window is None else window.to(sums.device)
+                weights[_tile(start, patch)] += of_tile
             weights *= len(self.folds)
             if not bool(torch.isfinite(sums.sum())):
                 message = "the network gives values that are not finite" + (
@@ -178,28 +190,37 @@ class SlidingWindow:
         done = 0
         while done < len(images):
             chosen = images[done : done + self.batch]
+            lacking: RuntimeError | None = None
             try:
                 with torch.autocast(self.device, enabled=self.mixed):
                     logits = forward(chosen)
                 results.append(torch.softmax(logits.float(), dim=1))
                 done += len(chosen)
-            except torch.OutOfMemoryError as error:
-                self._smaller_batch(len(chosen), error)
+                del logits
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+                lacking = error.with_traceback(None)  # which holds on to what is on the GPU
+            if lacking is not None:
+                self._smaller_batch(len(chosen), lacking)
         return results[0] if len(results) == 1 else torch.cat(results)
 
     def _smaller_batch(self, size: int, error: Exception) -> None:
         import torch
 
         if size == 1:
-            message = (
-                f"the GPU has too little memory for one patch of {self.plans.patch_size} voxels; free it of other "
-                "processes, choose `precision: mixed`, a smaller configuration (3d_lowres, 2d), or set "
-                "CT_ASSETS_DEVICE=cpu"
-            )
+            message = f"the GPU has too little memory for one patch of {self.plans.patch_size} voxels; {MEMORY_REMEDY}"
             raise GpuMemoryError(message) from error
         self.batch = size // 2
         logger.warning("the memory of the GPU does not suffice; going on with batches of %d", self.batch)
         torch.cuda.empty_cache()
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Tell a lack of memory, which cuDNN and cuBLAS say in words of their own."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _LACK_OF_MEMORY)
 
 
 def tile_starts(size: int, side: int, step_size: float) -> list[int]:

@@ -85,7 +85,16 @@ def test_a_truncated_checkpoint_is_named(path, kept):
         read_weights(path)
 
 
-@pytest.mark.parametrize("content", [{"weights": {}}, [1, 2], {"state_dict": {"a": 1}}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"weights": {}},
+        [1, 2],
+        {"state_dict": {"a": 1}},
+        {"state_dict": {1: torch.ones(2)}},
+        {"state_dict": {"a": torch.ones(1).expand(10**6, 10**6)}},  # terabytes, once copied
+    ],
+)
 def test_a_checkpoint_without_weights_is_named(path, content):
     torch.save(content, path)
     with pytest.raises(ModelFormatError, match="holds no weights"):
@@ -121,6 +130,9 @@ def _write(path: Path, **changed: object) -> None:
         ({"dataset_properties": {}}, "needs intensityproperties"),
         ({"plans_per_stage": None}, "plans_per_stage"),
         ({"init": ("plans.pkl", 0, "a", "b", True, 7)}, r"stage 7 is not in the plans, which have \[0\]"),
+        ({"patch_size": np.array([4096, 4096, 4096])}, "is none of nnU-Net's"),
+        ({"conv_kernel_sizes": [[5, 5, 5]] * 4}, "other sides than 1 and 3"),
+        ({"normalization_schemes": {}}, "KeyError"),
         ({"base_num_features": None}, "base_num_features: Field required"),
     ],
 )

@@ -84,6 +84,23 @@ def test_labels_are_those_of_nnunet(tmp_path, spacing, transpose, orders):
     assert np.count_nonzero(ours != theirs) <= 2
 
 
+def test_an_organ_in_a_slice_of_the_network_that_no_slice_of_the_ct_is_near_is_lost_as_in_nnunet(tmp_path):
+    """A CT of 5 mm slices takes every second slice of a network of 2.5 mm."""
+    plans = cubic("3d_fullres", spacing_mm=(2.5, 0.98, 0.98)).parsed()
+    grid = plan_grid(np.ones((10, 20, 20), dtype=np.int16), (5.0, 0.98, 0.98), plans)
+    assert grid is not None
+    found = []
+    for index in range(grid.network_shape[0]):
+        softmax = np.zeros((5, *grid.network_shape), dtype=np.float32)
+        softmax[0] = 1
+        softmax[:, index, 5:9, 5:9] = np.array([0, 1, 0, 0, 0], dtype=np.float32)[:, None, None]
+        theirs = _by_nnunet(softmax.copy(), grid, plans, tmp_path / "labels.nii.gz")
+        ours = export(Probabilities(torch.from_numpy(softmax), torch.ones(grid.network_shape)), grid, plans)
+        np.testing.assert_array_equal(ours, theirs)
+        found.append(bool(ours.any()))
+    assert sum(found) == 10
+
+
 def test_no_organ_anywhere_gives_no_label():
     plans = cubic("3d_fullres").parsed()
     grid = plan_grid(np.ones((20, 30, 30), dtype=np.int16), (2.0, 2.0, 2.0), plans)
