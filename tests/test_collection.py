@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ct_assets.collection import CollectionError, Expert, load_collection, load_collections
+from ct_assets.collection import CollectionError, Expert, OrganSegmentation, load_collection, load_collections
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -135,3 +135,20 @@ def test_series_of_the_imaging_data_commons_open_in_its_viewer(tmp_path):
     assert load_collection(_write(tmp_path, VALID)).viewer_url is None
     for name in ("nlst", "nsclc_radiomics"):
         assert "imaging.datacommons" in str(load_collection(REPOSITORY / "collections" / f"{name}.yaml").viewer_url)
+
+
+@pytest.mark.parametrize(
+    ("given", "folds", "tta"),
+    [
+        ({}, None, True),
+        ({"preset": "full"}, None, True),
+        ({"preset": "fast"}, (0,), False),
+        ({"preset": "fast", "tta": True}, (0,), True),
+        ({"preset": "fast", "folds": None}, None, False),
+        ({"preset": "fast", "folds": [4, 1]}, (1, 4), False),
+        ({"folds": [2]}, (2,), True),
+    ],
+)
+def test_the_preset_of_a_segmentation_gives_way_to_what_is_named(given, folds, tta):
+    segmentation = OrganSegmentation.model_validate({"model": "demo", **given})
+    assert (segmentation.folds, segmentation.tta) == (folds, tta)

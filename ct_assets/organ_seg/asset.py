@@ -66,6 +66,9 @@ def _metadata(configuration: str, record: LabelMapRecord) -> dict[str, dg.Metada
     volumes = {f"{configuration}/{organ}_ml": finding.volume_ml for organ, finding in record.organs.items()}
     return {
         **{name: dg.MetadataValue.float(round(volume, 2)) for name, volume in volumes.items()},
+        f"{configuration}/organs": dg.MetadataValue.json(
+            {organ: finding.model_dump(mode="json") for organ, finding in record.organs.items()}
+        ),
         f"{configuration}/seconds": dg.MetadataValue.float(record.seconds),
         f"{configuration}/stages": dg.MetadataValue.json({"seconds": record.stages}),
         f"{configuration}/weights_digest": dg.MetadataValue.text(record.provenance.weights_digest),
