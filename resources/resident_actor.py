@@ -144,7 +144,7 @@ class ResidentActor:
 def _use_all_cores() -> None:
     """Undo what Ray does to an actor that reserves no core: it gives the libraries in it one thread.
 
-    Two runs at most call a model at a time, and a model on a CPU works for one of them only.
+    A model on a CPU works for one run at a time, and shall have all of it.
     """
     if os.environ.get("OMP_NUM_THREADS") == "1":
         del os.environ["OMP_NUM_THREADS"]

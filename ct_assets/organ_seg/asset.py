@@ -47,7 +47,6 @@ def organ_seg(scope: Scope) -> dg.AssetsDefinition:
                     ("device", settings().device),
                 ),
                 version=model_store.fingerprint(weights),
-                concurrency=2,  # while one series is on the device, the other's label map is on its way
             )
             known = {
                 "name": config.model,

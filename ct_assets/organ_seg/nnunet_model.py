@@ -3,7 +3,6 @@
 import importlib.metadata
 import logging
 import math
-import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -36,7 +35,7 @@ _VOXELS = {"cpu": 1 << 17, "cuda": 1 << 23}
 
 
 class NnunetModel:
-    """One configuration with its folds in memory; may be called by several threads at once.
+    """One configuration with its folds in memory.
 
     Parameters
     ----------
@@ -93,8 +92,6 @@ class NnunetModel:
             mixed=precision == "mixed" and self._device == "cuda",
             batch=max(1, _VOXELS[self._device] // math.prod(self._plans.patch_size)),
         )
-        # Two series may be here at once: while one is on the device, the other is read, or exported.
-        self._device_lock = threading.Lock()
         logger.info(
             "loaded %s, folds %s, on %s in %.1f s", folder, self.folds, self._device, time.monotonic() - started
         )
@@ -131,9 +128,7 @@ class NnunetModel:
             labels = np.zeros(slices_first.shape, dtype=np.uint8)
             remark = remark or "all voxels are 0 HU: there is nothing to segment"
         else:
-            with self._device_lock:
-                stages.start()
-                labels = self._on_device(slices_first, grid, stages)
+            labels = self._on_device(slices_first, grid, stages)
             if self._postprocessing is not None:
                 postprocess(labels, spacing, self._postprocessing)
                 stages.end("postprocess")
