@@ -11,6 +11,7 @@ from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.verify import differences_from_dicom
 from ct_assets.ct_nifti.volume import save_label_map
 from ct_assets.dicom.series import CtSeries
+from ct_assets.organ_seg.prediction import Prediction
 from ct_assets.organ_seg.record import StaleLabelMapError, read_label_map
 from ct_assets.organ_seg.segment import segment
 from ct_assets.store.paths import SeriesFolder
@@ -62,10 +63,10 @@ def test_a_volume_that_is_not_dicoms_is_found_out(files, folder, change, found):
         assert part in problems
 
 
-def _predict(volume, _affine):
+def _predict(volume, _spacing):
     labels = np.zeros(volume.shape, dtype=np.uint8)
     labels[20:30, 20:30, 20:30] = 2
-    return labels, {"weights_digest": "0" * 64, "software": "test"}
+    return Prediction(labels, "0" * 64, (0,), mixed_precision=False, software="test", seconds={})
 
 
 def test_a_label_map_of_other_files_is_refused(files, folder):
