@@ -140,7 +140,7 @@ def _actor(resident: Resident) -> Any:
             namespace=NAMESPACE,
             lifetime="detached",
             get_if_exists=True,
-            max_concurrency=resident.concurrency,
+            max_concurrency=1,  # the others wait outside, and are not lost with the process
             num_cpus=0,  # Ray would reserve a core for each model as soon as it is given a share of a GPU
             num_gpus=_GPU_SHARE if on_gpu else 0,
         )

@@ -21,13 +21,12 @@ class Resident:
     """A model to keep loaded: `loader` (module:function) called with `arguments` returns the callable that predicts.
 
     Another `version`, such as a fingerprint of the weights, is another model, which takes the place of the one before.
-    At most `concurrency` calls of the callable run at a time in a process of its own; 1 if it is not safe for threads.
+    One call at a time runs in its process, so that the end of the process fails one series.
     """
 
     loader: str
     arguments: tuple[tuple[str, Any], ...]
     version: str = ""
-    concurrency: int = 1
 
     @property
     def family(self) -> str:

@@ -68,7 +68,7 @@ class ResidentActor:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._resident = resident
         self._predict: Callable[..., Any] | None = None
-        self._loading, self._counting = threading.Lock(), threading.Lock()
+        self._counting = threading.Lock()  # `state` is answered by another thread
         self._loads = self._calls = self._running = 0
         self._closed = False
 
@@ -77,25 +77,19 @@ class ResidentActor:
 
         A call of which no `Begun` has arrived can be given to another process if this one dies: it had no part in it.
         """
-        loads = False
-        with self._loading:
-            if self._closed:
-                return
-            if self._predict is None:
-                loads = True
-                yield Begun(os.getpid(), _log_file(), loads)
-                try:
-                    self._predict = self._load()
-                except Exception:
-                    self._closed = True  # whatever is wrong, the next call begins in a process without a past
-                    yield OfNoMoreUse()
-                    raise
-            predict = self._predict
-        if not loads:
-            yield Begun(os.getpid(), _log_file(), loads)
+        if self._closed:
+            return
+        yield Begun(os.getpid(), _log_file(), loads=self._predict is None)
+        if self._predict is None:
+            try:
+                self._predict = self._load()
+            except Exception:
+                self._closed = True  # whatever is wrong, the next call begins in a process without a past
+                yield OfNoMoreUse()
+                raise
         with self._counted():
             try:
-                answer = predict(*inputs)
+                answer = self._predict(*inputs)
             except Exception as error:
                 if _DEVICE_LOST in str(error):
                     self._closed = True

@@ -306,16 +306,3 @@ def test_odd_arguments_are_no_trouble(shared_data, tmp_path, model_home):
     result = _annotate(folder, "--out", tmp_path / "out", "--config", "2d", "--config", "2d")
     assert result.exit_code == 1
     assert "0 series annotated, 1 unfit, 0 failed" in result.output
-
-
-def test_the_help_teaches():
-    text = CliRunner().invoke(main, ["annotate", "--help"]).output
-    for part in ("DICOM_DIR", "--models", "demonstration models", "--config", "Exit code"):
-        assert part in text
-
-
-@pytest.mark.parametrize("other", [["--tta"], ["--fold", "1"]])
-def test_fast_does_not_go_with_what_it_decides(tmp_path, other):
-    result = _annotate(tmp_path, "--fast", *other)
-    assert result.exit_code == 2
-    assert "--fast is one fold, not mirrored: give it without --tta and --fold" in result.output

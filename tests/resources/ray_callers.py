@@ -63,7 +63,7 @@ for line in sys.stdin:
         answer = {key: dataclasses.asdict(state) for key, state in states(sys.argv[1]).items()}
     else:
         arguments = (("folder", task["folder"]), ("device", task["device"]))
-        resident = Resident("trivial_model:load", arguments, task["version"], task["concurrency"])
+        resident = Resident("trivial_model:load", arguments, task["version"])
         volume = np.full(task["voxels"], 5, dtype=np.int16)
         try:
             result, pid, loads = compute.run(resident, volume, task["doing"], task["ticket"])
@@ -93,7 +93,7 @@ class Caller:
 
     def send(self, folder: Path, doing: str = "add", **task: Any) -> None:
         """Begin a call; `receive` waits for its answer."""
-        defaults = {"device": "cpu", "version": "", "concurrency": 1, "voxels": 200_000, "ticket": ""}
+        defaults = {"device": "cpu", "version": "", "voxels": 200_000, "ticket": ""}
         assert self._process.stdin is not None
         print(
             json.dumps({"folder": str(folder), "doing": doing} | defaults | task), file=self._process.stdin, flush=True

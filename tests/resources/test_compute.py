@@ -42,7 +42,7 @@ def test_in_process_a_model_is_loaded_once_for_all_resources(trivial):
 
 def test_other_arguments_are_another_model_and_another_version_is_one_of_the_same_family():
     first = Resident("trivial_model:load", (("offset", 1),))
-    assert first.key == Resident("trivial_model:load", (("offset", 1),), concurrency=2).key
+    assert first.key == Resident("trivial_model:load", (("offset", 1),)).key
     assert first.family != Resident("trivial_model:load", (("offset", 2),)).family
     replaced = Resident("trivial_model:load", (("offset", 1),), version="replaced")
     assert (replaced.family, replaced.key == first.key) == (first.family, False)

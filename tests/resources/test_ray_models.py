@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -117,14 +118,17 @@ def test_replaced_weights_take_the_place_of_the_old_after_the_calls_that_run(cal
     assert slow.call(model, version="new") == new
 
 
-def test_a_model_that_is_safe_for_threads_takes_two_series_at_once_and_is_loaded_once(callers, model):
-    for caller, ticket in zip(callers, "ab", strict=True):
-        caller.send(model, "wait", concurrency=2, ticket=ticket)
-    pids = {_begun(model, "a"), _begun(model, "b")}
-    for ticket in "ab":
-        (model / f"go-{ticket}").touch()
-    assert {caller.receive()["loads"] for caller in callers} == {1}
-    assert len(pids) == 1
+def test_a_second_series_waits_outside_the_process(callers, model):
+    first, second = callers
+    first.send(model, "wait", ticket="first")
+    pid = _begun(model, "first")
+    second.send(model, "wait", ticket="second")
+    time.sleep(1)  # enough for a call that does not wait to betray itself
+    assert not (model / "begun-second").exists()
+    (model / "go-first").touch()
+    assert _begun(model, "second") == pid
+    (model / "go-second").touch()
+    assert {first.receive()["pid"], second.receive()["pid"]} == {pid}
 
 
 def test_only_a_model_that_may_use_it_is_given_a_gpu(callers, model):
