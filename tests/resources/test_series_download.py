@@ -471,8 +471,18 @@ def test_full_disk_ends_all(cloud, tmp_path, ct_objects):
     partial.mkdir(parents=True)
     name = sorted(ct_objects)[2]
     (partial / f".{name}.half").symlink_to("/dev/full")
-    full = threading.Event()
-    cloud.relay.spoil = spoil_object("big.dcm", Spoil(hold=full))
+    asked, full = threading.Event(), threading.Event()
+
+    def decide(request: Request) -> Spoil | None:
+        """Fill the disk once the second series is on its way, which then waits until the first has ended."""
+        if request.name == "big.dcm":
+            asked.set()
+            return Spoil(hold=full)
+        if request.name == name:
+            asked.wait(30)
+        return None
+
+    cloud.relay.spoil = decide
 
     def watch(progress: Progress) -> None:
         if progress.series_done:
