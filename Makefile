@@ -73,6 +73,10 @@ bench-segmentation-memory: install ## Memory of a CT of 600 slices, ours beside 
 bench-segmentation-fast: install ## What the preset fast saves, and costs in agreement; one JSON line last
 	$(BIN)/python -m benchmarks.segmentation_fast
 
+.PHONY: bench-shape
+bench-shape: install ## Time the shape features of four organs beside pyradiomics; one JSON line last
+	$(BIN)/python -m benchmarks.shape
+
 .PHONY: bench-dicom
 bench-dicom: install ## Time and size our SEG and SR beside dcmqi's; one JSON line last
 	$(BIN)/python -m benchmarks.dicom

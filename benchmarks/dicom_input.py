@@ -89,7 +89,7 @@ def provenance(configuration: str, software: str) -> Provenance:
 
 def features(scan: Scan) -> pd.DataFrame:
     """Return 14 values for each of the four organs; what they are is of no account for writing them."""
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "SeriesInstanceUID": scan.record.series_instance_uid,
             "model": MODEL,
@@ -100,6 +100,8 @@ def features(scan: Scan) -> pd.DataFrame:
             "value": (label + 0.25) * 10.0 ** (rank - 5) / 3,
             "unit": code.unit.value,
             "code": code.quantity.value,
+            "components": 1,
+            "at_border": [],
             "reason": None,
             "weights_digest": "0" * 64,
             "software": "pyradiomics 3.0.1",

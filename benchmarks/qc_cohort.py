@@ -124,9 +124,8 @@ def _typical(models: tuple[str, ...]) -> pd.DataFrame:
                 scale = _SIZE[organ] if name in {"MeshVolume", "VoxelVolume"} else 1.0
                 value = _SPHERICITY[organ] if name == "Sphericity" else _TYPICAL[name] * scale
                 unit, quantity = code.unit.value, code.quantity.value
-                rows.append(
-                    ["", model, label, organ, name, value, unit, quantity, None, _DIGEST, _DIGEST, "pyradiomics 3.0.1"]
-                )
+                measured = ["", model, label, organ, name, value, unit, quantity]
+                rows.append([*measured, 1, [], None, _DIGEST, _DIGEST, "pyradiomics 3.0.1"])
     return pd.DataFrame(rows, columns=list(SHAPE_FEATURES.columns))
 
 

@@ -34,7 +34,11 @@ SERIES_TABLES: tuple[tuple[Table, str, Callable[[SeriesFolder], Path]], ...] = (
 )
 """Tables that every series has, the asset that writes each, and its file."""
 
-_VIEWS = (("ct_assets.bpr_json", "anatomy.sql"), ("ct_assets.dicom_sr", "measurements.sql"))
+_VIEWS = (
+    ("ct_assets.bpr_json", "anatomy.sql"),
+    ("ct_assets.shape_features", "shapes.sql"),
+    ("ct_assets.dicom_sr", "measurements.sql"),
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def open_database(folder: CollectionFolder) -> CollectionDatabase:
     CollectionDatabase
         Tables ``cohort``, ``landmarks``, ``regions``, ``shape_features``, ``measurement_groups``,
         ``quantitative_measurements``, ``qualitative_measurements`` and ``qc`` (empty where nothing is made yet), and
-        the views, such as ``anatomy``.
+        the views, such as ``anatomy`` and ``organ_shapes``.
     """
     connection = duckdb.connect()
     series = folder.all_series()

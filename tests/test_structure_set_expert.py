@@ -20,7 +20,7 @@ from ct_assets.organs import EXPERT
 from ct_assets.run import SeriesOutcome
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import QC, SHAPE_FEATURES
-from tests.shape_features.test_measure import IBSI_TAGS
+from tests.shape_features.test_ibsi import IBSI_TAGS
 
 Annotated = tuple[Collection, CollectionFolder, SeriesOutcome]
 

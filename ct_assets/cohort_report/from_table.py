@@ -227,5 +227,5 @@ def _features(table: pd.DataFrame, feature: str, values: "pd.Series[float]") -> 
             "reason": values.isna().map({True: "the table has no value", False: None}),
         }
     )
-    rows[["segmentation", "weights_digest", "software"]] = None
+    rows[["components", "at_border", "segmentation", "weights_digest", "software"]] = None
     return rows[list(SHAPE_FEATURES.columns)]

@@ -23,7 +23,9 @@ from ct_assets.dicom_sr.sign_off import read_sign_offs
 from ct_assets.organ_seg.record import read_label_map_record
 from ct_assets.organs import EXPERT
 from ct_assets.provenance import Provenance
+from ct_assets.shape_features.measure import engines
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
+from ct_assets.store.tables import SHAPE_FEATURES
 
 
 def refusals(
@@ -80,6 +82,9 @@ def _stale(
     body_part = read_body_part_record(folder.bpr_record)
     if not _body_part_is_current(body_part, collection, record):
         yield "bpr_json was made with other settings or files than there are now"
+    wanted_engine = collection.shape_features.engine
+    if engines(SHAPE_FEATURES.read(folder.shape_features)) != {wanted_engine}:
+        yield f"the shape features were not measured by the engine that the collection has, {wanted_engine}"
     expert = load_expert(collection, store, record, source)
     series = partial(source_series, store, source, record.series_instance_uid)
     yield from outdated(plan_segs(series, folder, collection), folder.seg_objects)

@@ -136,7 +136,7 @@ REGIONS = Table(
 
 SHAPE_FEATURES = Table(
     "shape_features",
-    2,
+    3,
     {
         "SeriesInstanceUID": _TEXT,
         "model": _TEXT,
@@ -146,15 +146,18 @@ SHAPE_FEATURES = Table(
         "value": _REAL,
         "unit": _TEXT,
         "code": _TEXT,
+        "components": _WHOLE,
+        "at_border": pa.list_(_TEXT),
         "reason": _TEXT,
         "segmentation": _TEXT,
         "weights_digest": _TEXT,
         "software": _TEXT,
     },
 )
-"""One row per model, organ and feature. `value` is null with a `reason` where the organ cannot be measured.
-`code`: IBSI; `unit`: UCUM;
-`segmentation`: what was measured, the SHA-256 of the label map or of the expert's SEG; `software`: what measured it."""
+"""One row per model, organ and feature, in full precision. `value` is null with a `reason` where the organ cannot be
+measured. `code`: IBSI; `unit`: UCUM; `components`: separate parts of the organ; `at_border`: sides of the image that it
+touches (left, right, posterior, anterior, inferior, superior), where it may be cut off; `segmentation`: what was
+measured, the SHA-256 of the label map or of the expert's SEG or RTSTRUCT; `software`: what measured it."""
 
 MEASUREMENT_GROUPS = Table(
     "measurement_groups",

@@ -80,6 +80,8 @@ def _features(example: Example) -> pd.DataFrame:
             "value": None if label == TRACHEA else label / 3 * 10.0 ** (rank - 6),
             "unit": code.unit.value,
             "code": code.quantity.value,
+            "components": 1,
+            "at_border": [],
             "reason": "absent" if label == TRACHEA else None,
             "segmentation": example.seg_record.label_map_digest,
             "weights_digest": provenance.weights_digest,

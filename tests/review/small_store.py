@@ -82,8 +82,9 @@ def write_body_part(
 
 
 def write_features(folder: SeriesFolder, models: tuple[str, ...] = MODELS) -> None:
+    uid = folder.series_instance_uid
     rows = [
-        (folder.series_instance_uid, model, label, organ, "Sphericity", 0.5, "1", "QCFX", None, "0" * 64, "0", "test")
+        [uid, model, label, organ, "Sphericity", 0.5, "1", "QCFX", 1, [], None, "0" * 64, "0", "test"]
         for model in (*models, "expert")
         for label, organ in ORGANS.items()
     ]

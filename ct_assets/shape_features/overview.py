@@ -1,0 +1,40 @@
+"""The shape of each organ at a glance, for the web UI."""
+
+import pandas as pd
+
+_SHOWN = {
+    "MeshVolume": ("volume (mL)", 0.001),
+    "Maximum3DDiameter": ("diameter (mm)", 1.0),
+    "Sphericity": ("sphericity", 1.0),
+}
+
+
+def shape_overview(features: pd.DataFrame) -> str:
+    """Return a row per model and organ: three features, parts, where the image cuts it off, why it was not measured.
+
+    Parameters
+    ----------
+    features : DataFrame
+        Rows of `ct_assets.store.tables.SHAPE_FEATURES` of a series.
+
+    Returns
+    -------
+    str
+        A table in Markdown.
+    """
+    rows = []
+    for (model, _, organ), group in features.groupby(["model", "label", "organ"], sort=False):
+        values = group.set_index("feature")["value"]
+        first = group.iloc[0]
+        rows.append(
+            {
+                "model": model,
+                "organ": organ,
+                **{title: values[feature] * scale for feature, (title, scale) in _SHOWN.items()},
+                "parts": first["components"],
+                "touches the border": ", ".join(first["at_border"]),
+                "not measured because": first["reason"] or "",
+            }
+        )
+    table: str = pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3f", missingval="")
+    return table
