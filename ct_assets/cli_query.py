@@ -26,7 +26,12 @@ def query(collection: str, sql: str | None, form: str) -> None:
 
     ct-assets query demo "SELECT SeriesInstanceUID FROM anatomy WHERE list_has_all(located, ['Th4', 'Th12'])"
 
-    More examples are in docs/body_parts.md. Files that cannot be read are named and left out.
+    The view organ_shapes has one row per series, model and organ, with a column per shape feature:
+
+    ct-assets query demo "SELECT SeriesInstanceUID, Sphericity FROM organ_shapes WHERE organ = 'heart'"
+
+    More examples are in docs/body_parts.md and docs/shape_features.md. Files that cannot be read are named, and left
+    out.
     """
     with clear_errors():
         from ct_assets.collection_database import open_database

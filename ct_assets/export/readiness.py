@@ -82,9 +82,10 @@ def _stale(
     body_part = read_body_part_record(folder.bpr_record)
     if not _body_part_is_current(body_part, collection, record):
         yield "bpr_json was made with other settings or files than there are now"
-    wanted_engine = collection.shape_features.engine
-    if engines(SHAPE_FEATURES.read(folder.shape_features)) != {wanted_engine}:
-        yield f"the shape features were not measured by the engine that the collection has, {wanted_engine}"
+    engine, measured_by = collection.shape_features.engine, engines(SHAPE_FEATURES.read(folder.shape_features))
+    if measured_by != {engine}:
+        names = ", ".join(sorted(measured_by))
+        yield f"the shape features were measured by {names}, and the collection has the engine {engine}"
     expert = load_expert(collection, store, record, source)
     series = partial(source_series, store, source, record.series_instance_uid)
     yield from outdated(plan_segs(series, folder, collection), folder.seg_objects)

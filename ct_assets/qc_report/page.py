@@ -14,7 +14,7 @@ from ct_assets.qc_report.comparison import Comparisons
 from ct_assets.qc_report.finding import Outcome, Rule, rule_outcomes
 from ct_assets.qc_report.inputs import SeriesInputs
 from ct_assets.qc_report.outline import css, organ_colour, svg_path
-from ct_assets.qc_report.page_tables import axis_rows, feature_rows, metric_rows
+from ct_assets.qc_report.page_tables import axis_rows, extents, feature_rows, metric_rows
 from ct_assets.qc_report.preview import focus, panels
 from ct_assets.qc_report.templating import environment, viewer_link
 from ct_assets.qc_report.wording import RULE_TITLES
@@ -81,6 +81,7 @@ def series_page(
             },
             axis_rows=axis_rows(qc, [*organs, LUNGS], comparisons),
             features={organ: feature_rows(inputs.features, organ, columns, comparisons) for organ in organs},
+            extents={organ: extents(inputs.features, organ) for organ in organs},
             files=[(path, quote(path), size) for path, size in files],
             label_map_records=inputs.label_map_records,
             body_part=inputs.body_part,

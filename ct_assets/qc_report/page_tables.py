@@ -31,6 +31,14 @@ class Row:
     spark: Markup | None
 
 
+@dataclass(frozen=True)
+class Extent:
+    """In how many parts a model found an organ, and which sides of the image it touches."""
+
+    parts: int
+    at_border: tuple[str, ...]
+
+
 def metric_rows(qc: pd.DataFrame, columns: list[str], comparisons: Comparisons) -> list[Row]:
     """Return a row per metric, with a cell per model.
 
@@ -106,6 +114,21 @@ def feature_rows(features: pd.DataFrame, organ: str, columns: list[str], compari
         spark = _spark(comparisons, str(feature), organ, dict(zip(columns, cells, strict=True)))
         rows.append(Row(str(feature), str(of_feature["unit"].iloc[0]), "", tuple(cells), spark))
     return rows
+
+
+def extents(features: pd.DataFrame, organ: str) -> dict[str, Extent]:
+    """Return the extent of an organ by model.
+
+    Parameters
+    ----------
+    features : DataFrame
+        Shape features of a series.
+    organ : str
+        Organ.
+    """
+    rows = features[features["organ"] == organ].drop_duplicates("model")
+    columns = (rows[name] for name in ("model", "components", "at_border"))
+    return {str(model): Extent(int(parts), tuple(sides)) for model, parts, sides in zip(*columns, strict=True)}
 
 
 def _cell(rows: pd.DataFrame) -> Cell | None:

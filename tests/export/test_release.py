@@ -270,6 +270,18 @@ def test_a_collection_without_licence_is_not_released(store: CollectionFolder, t
     assert "names no licence; add the key licence" in result.output
 
 
+def test_features_of_another_engine_than_the_collection_has_are_stale(store: CollectionFolder, tmp_path: Path) -> None:
+    path = settings().collections / "chests.yaml"
+    kept = path.read_text()
+    path.write_text(kept + "\nshape_features: {engine: pyradiomics}\n")
+    try:
+        result = _run("export", "chests", "--out", tmp_path / "out")
+    finally:
+        path.write_text(kept)
+    assert result.exit_code == 1
+    assert "measured by fast, and the collection has the engine pyradiomics" in " ".join(result.output.split())
+
+
 def test_no_header_is_read_twice_in_one_process(
     chests: Collection, store: CollectionFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,8 @@ def feature_rows(model: str, organs: dict[str, float | None]) -> pd.DataFrame:
             "value": value,
             "unit": "1",
             "code": "QCFX",
+            "components": 0 if value is None else 1,
+            "at_border": [],
             "reason": "empty segmentation" if value is None else None,
             "segmentation": "cd" * 32,
             "weights_digest": "0" * 64,

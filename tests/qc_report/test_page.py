@@ -64,6 +64,19 @@ def test_page_says_what_and_by_whom(make_inputs: MakeInputs) -> None:
         assert text in html
 
 
+def test_parts_and_borders_of_an_organ_stand_below_its_features(make_inputs: MakeInputs) -> None:
+    features = make_inputs().features
+    assert "Touches the border" not in page(make_inputs())
+    aorta = (features["organ"] == "aorta") & (features["model"] == "2d")
+    features.loc[aorta, "components"] = 3
+    features["at_border"] = [["inferior", "left"] if hit else [] for hit in aorta]
+    table = page(make_inputs(features=features)).split(">Aorta<")[-1].split("</table>")[0]
+    rows = re.findall(r"<tr><th.*?>(.*?)</th>(.*?)</tr>", table)
+    cells = {head: re.findall(r"<td.*?>(.*?)</td>", rest) for head, rest in rows}
+    assert sorted(cells["Separate parts"][:2]) == ["1", "3"]
+    assert sorted(cells["Touches the border"][:2]) == ["", "inferior, left"]
+
+
 def test_demonstration_banner(make_inputs: MakeInputs) -> None:
     notice = "demonstration model, not for real anatomy"
     assert notice in page(make_inputs())
