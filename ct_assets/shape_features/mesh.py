@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import cdist
 
-from ct_assets.shape_features.marching_cubes import CORNERS, triangles
+from ct_assets.shape_features.marching_cubes import triangles
 
 _ROWS_AT_A_TIME = 1024
 
@@ -57,11 +57,10 @@ def measure_mesh(mask: npt.NDArray[np.bool_], spacing: npt.NDArray[np.float64]) 
 
 def _surface_cubes(padded: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
     """Return position and pattern of the cubes that are neither all inside nor all outside."""
-    depth, height, width = (length - 1 for length in padded.shape)
-    patterns = np.zeros((depth, height, width), dtype=np.uint8)
     voxels = padded.view(np.uint8)
-    for bit, (z, y, x) in enumerate(CORNERS):
-        patterns |= voxels[z : z + depth, y : y + height, x : x + width] << bit
+    along_x = voxels[:, :, :-1] | voxels[:, :, 1:] << 1
+    faces = along_x[:, :-1] | along_x[:, 1:] << 2
+    patterns = faces[:-1] | faces[1:] << 4
     # 0 and 255, all outside and all inside, are the two values that are below 2 when 1 is added in eight bits.
     surface = np.flatnonzero(patterns + np.uint8(1) > 1)
     positions = np.column_stack(np.unravel_index(surface, patterns.shape)).astype(np.float64)
