@@ -58,9 +58,9 @@ def measure_mesh(mask: npt.NDArray[np.bool_], spacing: npt.NDArray[np.float64]) 
 def _surface_cubes(padded: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
     """Return position and pattern of the cubes that are neither all inside nor all outside."""
     voxels = padded.view(np.uint8)
-    along_x = voxels[:, :, :-1] | voxels[:, :, 1:] << 1
-    faces = along_x[:, :-1] | along_x[:, 1:] << 2
-    patterns = faces[:-1] | faces[1:] << 4
+    edges = voxels[:, :, :-1] | voxels[:, :, 1:] << np.uint8(1)
+    faces = edges[:, :-1] | edges[:, 1:] << np.uint8(2)
+    patterns = faces[:-1] | faces[1:] << np.uint8(4)
     # 0 and 255, all outside and all inside, are the two values that are below 2 when 1 is added in eight bits.
     surface = np.flatnonzero(patterns + np.uint8(1) > 1)
     positions = np.column_stack(np.unravel_index(surface, patterns.shape)).astype(np.float64)
