@@ -65,11 +65,24 @@ def _metadata(configuration: str, record: LabelMapRecord) -> dict[str, dg.Metada
     volumes = {f"{configuration}/{organ}_ml": finding.volume_ml for organ, finding in record.organs.items()}
     return {
         **{name: dg.MetadataValue.float(round(volume, 2)) for name, volume in volumes.items()},
-        f"{configuration}/organs": dg.MetadataValue.json(
-            {organ: finding.model_dump(mode="json") for organ, finding in record.organs.items()}
+        f"{configuration}/organs": dg.MetadataValue.table(
+            [
+                dg.TableRecord(
+                    {
+                        "organ": organ,
+                        "label": finding.label,
+                        "voxels": finding.voxels,
+                        "volume_ml": round(finding.volume_ml, 2),
+                        "box": " x ".join(f"{first}-{last}" for first, last in finding.box or ()) or "not found",
+                    }
+                )
+                for organ, finding in record.organs.items()
+            ]
         ),
         f"{configuration}/seconds": dg.MetadataValue.float(record.seconds),
-        f"{configuration}/stages": dg.MetadataValue.json({"seconds": record.stages}),
+        f"{configuration}/stages": dg.MetadataValue.table(
+            [dg.TableRecord({"stage": stage, "seconds": seconds}) for stage, seconds in record.stages.items()]
+        ),
         f"{configuration}/weights_digest": dg.MetadataValue.text(record.provenance.weights_digest),
         f"{configuration}/remark": dg.MetadataValue.text(record.remark or "none"),
         f"{configuration}/notice": dg.MetadataValue.text(record.provenance.notice or "none"),

@@ -3,10 +3,11 @@
 import pandas as pd
 
 _SHOWN = {
-    "MeshVolume": ("volume (mL)", 0.001),
-    "Maximum3DDiameter": ("diameter (mm)", 1.0),
-    "Sphericity": ("sphericity", 1.0),
+    "MeshVolume": ("volume (mL)", 0.001, ".1f"),
+    "Maximum3DDiameter": ("diameter (mm)", 1.0, ".1f"),
+    "Sphericity": ("sphericity", 1.0, ".3f"),
 }
+"""Feature to its title, what it is multiplied by, and format."""
 
 
 def shape_overview(features: pd.DataFrame) -> str:
@@ -30,11 +31,12 @@ def shape_overview(features: pd.DataFrame) -> str:
             {
                 "model": model,
                 "organ": organ,
-                **{title: values[feature] * scale for feature, (title, scale) in _SHOWN.items()},
+                **{title: values[feature] * scale for feature, (title, scale, _) in _SHOWN.items()},
                 "parts": first["components"],
                 "touches the border": ", ".join(first["at_border"]),
                 "not measured because": first["reason"] or "",
             }
         )
-    table: str = pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3f", missingval="")
+    formats = ["", "", *(form for _, _, form in _SHOWN.values()), "", "", ""]
+    table: str = pd.DataFrame(rows).to_markdown(index=False, floatfmt=formats, missingval="")
     return table

@@ -50,14 +50,17 @@ def test_metadata_show_organs_and_stages(shared_data, model_home, tmp_path):
     metadata = result.asset_materializations_for_node("some__organ_seg")[0].metadata
     labels = load_label_map(folder.label_map("3d_lowres"))
     for label, organ in ORGANS.items():
-        shown = metadata["3d_lowres/organs"].value[organ]
+        shown = metadata["3d_lowres/organs"].records[label - 1].data
+        assert (shown["organ"], shown["label"]) == (organ, label)
         assert shown["voxels"] == np.count_nonzero(labels == label)
         if shown["voxels"]:
             places = np.argwhere(labels == label)
-            assert shown["box"] == np.stack([places.min(0), places.max(0)], axis=1).tolist()
+            ends = zip(places.min(0), places.max(0), strict=True)
+            assert shown["box"] == " x ".join(f"{first}-{last}" for first, last in ends)
         else:
-            assert shown["box"] is None
-    assert list(metadata["3d_lowres/stages"].value["seconds"])[:4] == ["read", "preprocess", "network", "export"]
+            assert shown["box"] == "not found"
+    stages = [record.data["stage"] for record in metadata["3d_lowres/stages"].records]
+    assert stages[:4] == ["read", "preprocess", "network", "export"]
     assert metadata["3d_lowres/remark"].value == "none"
     made = read_label_map_record(folder.label_map_record("3d_lowres")).provenance
     assert (made.folds, made.tta, made.mixed_precision) == ((0,), False, False)
