@@ -67,7 +67,7 @@ def shape_features(scope: Scope) -> dg.AssetsDefinition:
                 "measured": int(features["value"].notna().sum()),
                 "not_measurable": int(features["value"].isna().sum()),
                 "seconds": round(seconds, 3),
-                "organs": dg.MetadataValue.md(shape_overview(features)),
+                "organs": dg.MetadataValue.table([dg.TableRecord(row) for row in shape_overview(features)]),
             }
         )
 

@@ -3,14 +3,14 @@
 import pandas as pd
 
 _SHOWN = {
-    "MeshVolume": ("volume (mL)", 0.001, ".1f"),
-    "Maximum3DDiameter": ("diameter (mm)", 1.0, ".1f"),
-    "Sphericity": ("sphericity", 1.0, ".3f"),
+    "MeshVolume": ("volume_ml", 0.001, 2),
+    "Maximum3DDiameter": ("diameter_mm", 1, 1),
+    "Sphericity": ("sphericity", 1, 3),
 }
-"""Feature to its title, what it is multiplied by, and format."""
+"""Feature to its title, what it is multiplied by, and decimals."""
 
 
-def shape_overview(features: pd.DataFrame) -> str:
+def shape_overview(features: pd.DataFrame) -> list[dict[str, str | int | float]]:
     """Return a row per model and organ: three features, parts, where the image cuts it off, why it was not measured.
 
     Parameters
@@ -20,23 +20,26 @@ def shape_overview(features: pd.DataFrame) -> str:
 
     Returns
     -------
-    str
-        A table in Markdown.
+    list of dict
+        Title of each column to its value; an empty text where there is none.
     """
     rows = []
-    for (model, _, organ), group in features.groupby(["model", "label", "organ"], sort=False):
-        values = group.set_index("feature")["value"]
+    for (model, organ), group in features.groupby(["model", "organ"], sort=False):
+        values = group.set_index("feature")["value"].to_dict()
         first = group.iloc[0]
+        measured = first["reason"] is None
+        shown = {
+            title: round(values[feature] * scale, decimals) if measured else ""
+            for feature, (title, scale, decimals) in _SHOWN.items()
+        }
         rows.append(
             {
-                "model": model,
-                "organ": organ,
-                **{title: values[feature] * scale for feature, (title, scale, _) in _SHOWN.items()},
-                "parts": first["components"],
+                "model": str(model),
+                "organ": str(organ),
+                **shown,
+                "parts": int(first["components"]),
                 "touches the border": ", ".join(first["at_border"]),
                 "not measured because": first["reason"] or "",
             }
         )
-    formats = ["", "", *(form for _, _, form in _SHOWN.values()), "", "", ""]
-    table: str = pd.DataFrame(rows).to_markdown(index=False, floatfmt=formats, missingval="")
-    return table
+    return rows
