@@ -75,7 +75,7 @@ class ShapeMeasurement(StrictModel):
     """What measures the shape of the organs."""
 
     engine: ShapeEngine = Field(
-        default="fast", description="fast: pyradiomics' values in a fiftieth of its time; pyradiomics: itself."
+        default="fast", description="fast: pyradiomics' values in a thirtieth of its time; pyradiomics: itself."
     )
 
 

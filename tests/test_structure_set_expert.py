@@ -51,6 +51,8 @@ def test_the_experts_features_are_those_of_ibsi_and_models_are_compared_with_it(
     features = SHAPE_FEATURES.read(outcome.folder.shape_features)
     expert = features[features["model"] == EXPERT].set_index("feature")
     assert set(expert["organ"]) == {"heart"}
+    assert set(expert["label"]) == {2}
+    assert expert["weights_digest"].isna().all()
     table = pd.read_csv(shared_data / "real/ibsi_lung_ct/ibsi_consensus_values.csv", encoding="utf-8-sig")
     consensus = table[table["data_set"] == "configuration A"].set_index("tag")
     assert set(IBSI_TAGS) == set(expert.index)

@@ -1,9 +1,14 @@
 """The 14 shape features of a mask, equal to pyradiomics' at a fraction of its time."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from ct_assets.shape_features.mesh import measure_mesh
+
+_NO_VOLUME = 1e-9
+"""Volume of a mesh, in voxels, that is nothing but rounding: three voxels that touch by edges may enclose none."""
 
 
 def measure_shape(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> dict[str, float]:
@@ -19,7 +24,8 @@ def measure_shape(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, f
     Returns
     -------
     dict of str to float
-        The 14 features of the paper's table 3 by pyradiomics' names, in mm, mm2, mm3, 1/mm or without a unit.
+        The 14 features of the paper's table 3 by pyradiomics' names, in mm, mm2, mm3, 1/mm or without a unit. Not a
+        number: what is divided by the volume of a mesh that encloses none.
 
     Notes
     -----
@@ -30,7 +36,8 @@ def measure_shape(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, f
     arranged = np.ascontiguousarray(mask.transpose(2, 1, 0))
     spacing = np.array(spacing_mm[::-1], dtype=np.float64)
     mesh = measure_mesh(arranged, spacing)
-    area, volume = mesh.surface_area, mesh.volume
+    voxel = float(np.prod(spacing))
+    area, volume = mesh.surface_area, mesh.volume if abs(mesh.volume) > _NO_VOLUME * voxel else 0.0
     least, minor, major = _variances(arranged, spacing)
     sphere_area = float(np.cbrt(36 * np.pi * volume**2))
     return {
@@ -43,11 +50,11 @@ def measure_shape(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, f
         "MinorAxisLength": 4 * float(np.sqrt(minor)),
         "Sphericity": sphere_area / area,
         "SurfaceArea": area,
-        "SurfaceVolumeRatio": area / volume,
-        "VoxelVolume": int(np.count_nonzero(arranged)) * float(np.prod(spacing)),
+        "SurfaceVolumeRatio": area / volume if volume else math.nan,
+        "VoxelVolume": int(np.count_nonzero(arranged)) * voxel,
         "Compactness1": volume / (area**1.5 * float(np.sqrt(np.pi))),
         "Compactness2": 36 * np.pi * volume**2 / area**3,
-        "SphericalDisproportion": area / sphere_area,
+        "SphericalDisproportion": area / sphere_area if volume else math.nan,
     }
 
 
@@ -67,8 +74,18 @@ def _variances(mask: npt.NDArray[np.bool_], spacing: npt.NDArray[np.float64]) ->
         sums[one], products[one, one] = index[one] @ planes, index[one] ** 2 @ planes
         planes = lines.sum(axis=0)
         sums[other], products[other, other] = index[other] @ planes, index[other] ** 2 @ planes
-    # As Python's integers, because the squares of a large organ's sums have more than 64 bits.
+    # As Python's integers, because these products may have more than 64 bits.
     scaled = products.astype(object) * count - np.outer(sums.astype(object), sums.astype(object))
     covariance = (scaled / count**2).astype(np.float64) * np.outer(spacing, spacing)
-    least, minor, major = np.clip(np.linalg.eigvalsh(covariance), 0.0, None).tolist()
-    return least, minor, major
+    least, minor, major = np.linalg.eigvalsh(covariance).tolist()
+    rank = _rank(scaled.tolist())
+    return least if rank == 3 else 0.0, minor if rank >= 2 else 0.0, major
+
+
+def _rank(matrix: list[list[int]]) -> int:
+    """Return the rank of a positive semidefinite matrix of whole numbers: voxels in a plane have 2, in a line 1."""
+    (a, b, c), (_, d, e), (_, _, f) = matrix
+    minors = (a * d - b * b, a * f - c * c, d * f - e * e)
+    if a * minors[2] - b * (b * f - c * e) + c * (b * e - c * d):
+        return 3
+    return 2 if any(minors) else 1

@@ -1,6 +1,7 @@
 """The table of shape features of one segmentation of a series."""
 
 import importlib.metadata
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,6 +14,9 @@ from ct_assets.shape_features.features import measure_shape
 from ct_assets.shape_features.organ_mask import OrganMask
 from ct_assets.shape_features.pyradiomics_engine import measure_by_pyradiomics
 from ct_assets.store.tables import SHAPE_FEATURES
+
+NO_VOLUME = "the mesh of the organ encloses no volume"
+"""Reason of the null values of what is divided by the volume of a few voxels that touch only by edges."""
 
 _ENGINES = {"fast": ("ct-assets", measure_shape), "pyradiomics": ("pyradiomics", measure_by_pyradiomics)}
 
@@ -52,8 +56,8 @@ def measure_organs(
     name, measure = _ENGINES[engine]
     table = []
     for organ in organs:
-        reason = organ.refusal
-        values = {} if reason else measure(organ.voxels, (columns, rows, slices))
+        refusal = organ.refusal
+        values = {} if refusal else measure(organ.voxels, (columns, rows, slices))
         about = {
             "SeriesInstanceUID": series_instance_uid,
             "model": model,
@@ -61,14 +65,15 @@ def measure_organs(
             "organ": organ.organ,
             "components": organ.components,
             "at_border": list(organ.at_border),
-            "reason": reason,
             "segmentation": organ.segmentation,
             "weights_digest": weights_digest,
             "software": f"{name} {importlib.metadata.version(name)}",
         }
         for feature, code in feature_codes().items():
-            value = {"value": values.get(feature, np.nan), "unit": code.unit.value, "code": code.quantity.value}
-            table.append({**about, "feature": feature, **value})
+            value = values.get(feature, math.nan)
+            why = refusal or (NO_VOLUME if math.isnan(value) else None)
+            coded = {"feature": feature, "value": value, "unit": code.unit.value, "code": code.quantity.value}
+            table.append({**about, **coded, "reason": why})
     return pd.DataFrame(table, columns=list(SHAPE_FEATURES.columns))
 
 

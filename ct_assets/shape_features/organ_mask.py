@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import nibabel as nib
 import numpy as np
@@ -38,7 +39,7 @@ class OrganMask:
     at_border: tuple[str, ...]
     segmentation: str
 
-    @property
+    @cached_property
     def components(self) -> int:
         """Number of separate parts; voxels that touch by a corner are one, as in pyradiomics' VolumeNum."""
         return int(components_of(self.voxels, _NEIGHBOURS)[1]) if self.voxels.size else 0
@@ -144,7 +145,7 @@ def _cut(
 
 
 def _sides(box: Box, shape: tuple[int, ...], affine: npt.NDArray[np.float64]) -> tuple[str, ...]:
-    """Name the sides of the image that a box touches, by the direction of the body nearest to each axis."""
+    """Name the sides of the image that a box touches, with the axes named as nibabel does, each direction once."""
     touched = []
     for part, length, towards in zip(box, shape, nib.aff2axcodes(affine), strict=True):
         touched += [_OPPOSITE[towards]] * (part.start == 0) + [towards] * (part.stop == length)

@@ -27,9 +27,8 @@ def shape_overview(features: pd.DataFrame) -> list[dict[str, str | int | float]]
     for (model, organ), group in features.groupby(["model", "organ"], sort=False):
         values = group.set_index("feature")["value"].to_dict()
         first = group.iloc[0]
-        measured = first["reason"] is None
         shown = {
-            title: round(values[feature] * scale, decimals) if measured else ""
+            title: "" if pd.isna(values[feature]) else round(values[feature] * scale, decimals)
             for feature, (title, scale, decimals) in _SHOWN.items()
         }
         rows.append(

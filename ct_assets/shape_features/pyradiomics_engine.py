@@ -1,4 +1,4 @@
-"""The 14 shape features of a mask by pyradiomics itself, as the published pipeline calls it."""
+"""The 14 shape features of a mask by pyradiomics' own extractor, with the published pipeline's settings."""
 
 import logging
 

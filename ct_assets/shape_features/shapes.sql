@@ -6,7 +6,7 @@
 --   Elongation ...    the 14 features, in mm, mm2, mm3, 1/mm or without a unit; null where not measured
 --   components        separate parts of the organ
 --   at_border         sides of the image that it touches, where it may be cut off
---   reason            why it was not measured
+--   reason            why it was not measured, or not all of it
 CREATE VIEW organ_shapes AS
 WITH by_organ AS (
   SELECT
@@ -30,7 +30,7 @@ WITH by_organ AS (
     max(value) FILTER (WHERE feature = 'SphericalDisproportion') AS SphericalDisproportion,
     components,
     at_border,
-    reason
+    max(reason) AS reason
   FROM shape_features
   GROUP BY SeriesInstanceUID, model, label, organ, components, at_border, reason
 )
@@ -62,6 +62,6 @@ SELECT
   max(value) AS maximum,
   avg(value) AS mean,
   stddev_samp(value) AS standard_deviation
-FROM (SELECT * REPLACE (CASE WHEN isnan(value) THEN NULL ELSE value END AS value) FROM shape_features)
+FROM shape_features
 GROUP BY label, organ, model, feature, unit
 ORDER BY feature, label, model;

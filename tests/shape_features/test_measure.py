@@ -8,10 +8,11 @@ import pytest
 
 from ct_assets.dicom.codes import feature_codes
 from ct_assets.organs import ORGANS
-from ct_assets.shape_features.measure import engines, measure_organs
+from ct_assets.shape_features.measure import NO_VOLUME, engines, measure_organs
 from ct_assets.shape_features.organ_mask import ORGAN_MISSING, organ_of_mask, organs_of_label_map
 from ct_assets.shape_features.overview import shape_overview
 from ct_assets.store.tables import SHAPE_FEATURES
+from tests.shape_features.pyradiomics_oracle import assert_equal, pyradiomics_says
 
 RAS = np.diag([1.0, 1.0, 2.0, 1.0])
 
@@ -140,20 +141,40 @@ def test_both_engines_give_one_table():
 
 
 def test_an_organ_as_large_as_the_image_loses_no_digits():
-    """The sums of squares of 2 million indices have more than 64 bits once they are multiplied."""
-    mask = np.ones((128, 128, 128), dtype=bool)
+    """Its variance, times the square of the number of voxels, has more than 64 bits."""
+    mask = np.ones((2, 2, 60_000), dtype=bool)
     organ = organ_of_mask(mask, 2, "heart", np.eye(4), "")
     table = measure_organs([organ], np.eye(4), series_instance_uid="1", model="2d", weights_digest=None)
     values = table.set_index("feature")["value"]
-    for name in ("MajorAxisLength", "MinorAxisLength", "LeastAxisLength"):
-        assert values[name] == pytest.approx(4 * np.sqrt((128**2 - 1) / 12), rel=1e-14)
+    assert values["MajorAxisLength"] == pytest.approx(4 * np.sqrt((60_000**2 - 1) / 12), rel=1e-14)
+    assert values["LeastAxisLength"] == pytest.approx(2, rel=1e-9)
     assert len(first_rows(table)["at_border"]["heart"]) == 6
+
+
+@pytest.mark.parametrize("engine", ["fast", "pyradiomics"])
+def test_what_is_divided_by_no_volume_is_null_with_a_reason(engine):
+    labels = np.zeros((9, 9, 9), dtype=np.uint8)
+    labels[tuple(np.array([(3, 3, 4), (3, 5, 5), (4, 5, 4), (5, 5, 3)]).T)] = 4
+    aorta = measured(labels, np.eye(4), engine).query("organ == 'aorta'").set_index("feature")
+    null = aorta.index[aorta["value"].isna()]
+    assert set(null) == {"SurfaceVolumeRatio", "SphericalDisproportion"}
+    assert set(aorta.loc[null, "reason"]) == {NO_VOLUME}
+    assert aorta["reason"].drop(null).isna().all()
+    shown = shape_overview(aorta.reset_index())[0]
+    assert (shown["sphericity"], shown["parts"]) == (0, 2)
+
+
+def test_every_axis_has_its_own_voxel_size():
+    affine = np.diag([0.7, 1.3, 2.9, 1.0])
+    values = measured(label_map(), affine).query("organ == 'heart'").set_index("feature")["value"]
+    assert_equal(values.to_dict(), pyradiomics_says(label_map() == 2, (0.7, 1.3, 2.9)))
 
 
 def test_the_overview_shows_what_a_reviewer_asks_first():
     esophagus, heart, trachea, aorta = shape_overview(measured(label_map()))
     assert (esophagus["model"], esophagus["organ"], esophagus["touches the border"]) == ("2d", "esophagus", "inferior")
-    assert 0.1 < esophagus["volume_ml"] < 0.2
+    assert esophagus["volume_ml"] == pytest.approx(0.13, abs=0.03)
+    assert esophagus["diameter_mm"] == pytest.approx(np.sqrt(18**2 + 2 * 2**2), abs=0.1)
     assert heart["parts"] == 2
     assert (trachea["volume_ml"], trachea["not measured because"]) == ("", ORGAN_MISSING)
     assert "flat" in aorta["not measured because"]

@@ -123,6 +123,50 @@ def test_the_least_that_pyradiomics_measures_we_measure():
     assert_equal(we_say(mask, (1, 1, 2)), pyradiomics_says(mask, (1, 1, 2)))
 
 
+def fragment(*voxels: tuple[int, int, int]) -> np.ndarray:
+    mask = np.zeros((6, 6, 6), dtype=bool)
+    mask[tuple(np.array(voxels).T + 1)] = True
+    return mask
+
+
+NO_VOLUME = fragment((0, 0, 1), (0, 2, 2), (1, 2, 1), (2, 2, 0))
+NEGATIVE = fragment((0, 0, 0), (1, 1, 1), (2, 0, 1), (2, 1, 0))
+
+
+def test_a_mesh_without_volume_has_no_ratio_to_it():
+    """pyradiomics divides by zero, or by what rounding leaves of it, and writes an error into its log."""
+    ours, theirs = we_say(NO_VOLUME, (1, 1, 1)), pyradiomics_says(NO_VOLUME, (1, 1, 1))
+    assert ours["MeshVolume"] == 0
+    assert ours["MeshVolume"] == pytest.approx(theirs["MeshVolume"], abs=1e-12)
+    for name in ("SurfaceVolumeRatio", "SphericalDisproportion"):
+        assert np.isnan(ours.pop(name))
+        assert np.isnan(theirs.pop(name))
+    assert ours["Sphericity"] == ours["Compactness1"] == ours["Compactness2"] == 0
+    same = [name for name in ours if name not in {"MeshVolume", "Sphericity", "Compactness1", "Compactness2"}]
+    assert_equal({name: ours[name] for name in same}, {name: theirs[name] for name in same})
+
+
+def test_a_mesh_with_gaps_may_have_a_negative_volume():
+    ours = we_say(NEGATIVE, (1, 1, 1))
+    assert ours["MeshVolume"] < -0.05
+    assert_equal(ours, pyradiomics_says(NEGATIVE, (1, 1, 1)))
+
+
+@pytest.mark.parametrize("side", [9, 30, 80])
+def test_an_axis_without_length_is_exactly_zero(side):
+    """What pyradiomics leaves of it is the root of its rounding, so that only a small plane's is within 1e-6 mm."""
+    plane = np.zeros((side + 2,) * 3, dtype=bool)
+    x, y = np.meshgrid(np.arange(side), np.arange(side), indexing="ij")
+    plane[x + 1, y + 1, x + 1] = True
+    thread = np.zeros_like(plane)
+    thread[range(1, side), range(1, side), range(1, side)] = True
+    of_plane, of_thread = we_say(plane, (0.9, 0.9, 2.5)), we_say(thread, (0.9, 0.9, 2.5))
+    assert of_plane["LeastAxisLength"] == of_plane["Flatness"] == 0
+    assert of_thread["LeastAxisLength"] == of_thread["MinorAxisLength"] == of_thread["Elongation"] == 0
+    assert of_plane["MinorAxisLength"] > side / 2
+    assert pyradiomics_says(plane, (0.9, 0.9, 2.5))["LeastAxisLength"] < 1e-5
+
+
 @pytest.fixture(scope="module")
 def demo_labels() -> tuple[np.ndarray, np.ndarray]:
     """The organs of a demo phantom in the order of NIfTI, and the voxel size in mm."""

@@ -15,8 +15,8 @@ from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT, SHAPE_FEATURES
 
 RAS = np.eye(4)
-SIDES = (4, 6, 8, 10, 12)
-"""Length of the heart of each series in voxels of 1 mm; it is 3 by 3 across."""
+SIDES = (5, 6, 8, 10, 12)
+"""Length of the heart of each series in voxels of 1 mm; it is 3 by 4 across. The third series is in no cohort."""
 
 
 def uid(number: int) -> str:
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> CollectionFolder:
     cohort = COHORT.empty()
     for number, side in enumerate(SIDES):
         labels = np.zeros((8, 8, 14), dtype=np.uint8)
-        labels[2:5, 2:5, -side:] = 2
+        labels[2:5, 2:6, -side:] = 2
         if side < SIDES[-1]:
             labels = np.pad(labels, 1)
         else:
@@ -43,6 +43,8 @@ def folder(tmp_path: Path) -> CollectionFolder:
         series = made.series(uid(number))
         series.path.mkdir(parents=True)
         SHAPE_FEATURES.write(pd.concat(tables), series.shape_features)
+        if number == 2:
+            continue
         cohort.loc[number] = {
             **dict.fromkeys(COHORT.columns, None), "SeriesInstanceUID": uid(number), "PatientID": f"P{number}",
             "StudyInstanceUID": f"1.9.{number}", "selected": True, "decided": True,
@@ -60,12 +62,17 @@ def test_one_row_per_series_model_and_organ_with_a_column_per_feature(folder):
     shapes = ask(folder, "FROM organ_shapes")
     assert len(shapes) == (len(SIDES) + 1) * 4
     assert set(feature_codes()) <= set(shapes.columns)
-    assert list(shapes["PatientID"]) == sorted(shapes["PatientID"])
+    known = shapes[shapes["SeriesInstanceUID"] != uid(2)]
+    assert list(known["PatientID"]) == sorted(known["PatientID"])
+    assert (known["StudyInstanceUID"] == "1.9." + known["PatientID"].str[1:]).all()
+    assert len(shapes) - len(known) == 4
     assert shapes["organ"].head(4).tolist() == list(ORGANS.values())
     heart = shapes.query("organ == 'heart' and model == '2d'")
     for name in feature_codes():
         long = ask(folder, f"FROM shape_features WHERE feature = '{name}' AND organ = 'heart' AND model = '2d'")
-        np.testing.assert_array_equal(heart[name], long.sort_values("SeriesInstanceUID")["value"])
+        ours = heart.sort_values("SeriesInstanceUID")[name]
+        np.testing.assert_array_equal(ours, long.sort_values("SeriesInstanceUID")["value"])
+    assert heart[list(feature_codes())].iloc[0].nunique() == len(feature_codes())
     missing = shapes.query("organ == 'trachea'")
     assert missing["Sphericity"].isna().all()
     assert set(missing["reason"]) == {ORGAN_MISSING}
@@ -75,13 +82,15 @@ def test_one_row_per_series_model_and_organ_with_a_column_per_feature(folder):
 def test_values_of_one_feature(folder):
     asked = "SELECT SeriesInstanceUID, VoxelVolume FROM organ_shapes WHERE organ = 'heart' AND model = '2d'"
     found = ask(folder, asked)
+    found = found.sort_values("SeriesInstanceUID")
     assert found["SeriesInstanceUID"].tolist() == [uid(number) for number in range(5)]
-    np.testing.assert_allclose(found["VoxelVolume"], 9 * np.array(SIDES))
+    np.testing.assert_allclose(found["VoxelVolume"], 12 * np.array(SIDES))
 
 
 def test_series_where_a_feature_lies_in_a_range(folder):
     hearts = "SELECT SeriesInstanceUID FROM organ_shapes WHERE organ = 'heart' AND model = '2d'"
-    assert ask(folder, f"{hearts} AND VoxelVolume BETWEEN 50 AND 80")["SeriesInstanceUID"].tolist() == [uid(1), uid(2)]
+    found = ask(folder, f"{hearts} AND VoxelVolume BETWEEN 70 AND 100")
+    assert sorted(found["SeriesInstanceUID"]) == [uid(1), uid(2)]
 
 
 def test_series_whose_organ_is_cut_off(folder):
@@ -94,9 +103,12 @@ def test_series_whose_organ_is_cut_off(folder):
 
 
 def test_distribution_by_organ_and_model(folder):
-    found = ask(folder, "FROM shape_distributions WHERE feature = 'VoxelVolume'").set_index(["organ", "model"])
+    found = ask(folder, "FROM shape_distributions WHERE feature = 'VoxelVolume' ORDER BY ALL")
+    in_order = ask(folder, "SELECT organ FROM shape_distributions WHERE feature = 'VoxelVolume' AND model = '2d'")
+    assert in_order["organ"].tolist() == list(ORGANS.values())
+    found = found.set_index(["organ", "model"])
     heart = found.loc[("heart", "2d")]
-    values = 9.0 * np.array(SIDES)
+    values = 12.0 * np.array(SIDES)
     assert heart["n"] == 5
     assert heart["unit"] == "mm3"
     names = ["minimum", "p05", "q1", "median", "q3", "p95", "maximum", "mean", "standard_deviation"]
