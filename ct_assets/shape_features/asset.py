@@ -37,6 +37,7 @@ def shape_features(scope: Scope) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
     ) -> dg.MaterializeResult:
         uid = context.partition_key
+        context.log.info("series %s", uid)
         started = time.perf_counter()
         store = series_store.collection(collection.name)
         folder = store.series(uid)
