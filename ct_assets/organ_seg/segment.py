@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import find_objects
 
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.volume import load_scan, load_spacing, save_label_map
+from ct_assets.organ_seg.label_boxes import Box, label_boxes
 from ct_assets.organ_seg.label_counts import count_labels
 from ct_assets.organ_seg.prediction import Prediction
 from ct_assets.organ_seg.record import LabelMapRecord, OrganFinding
@@ -102,7 +102,7 @@ def describe_organs(labels: npt.NDArray[np.uint8], spacing_mm: tuple[float, floa
     """
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     counts = count_labels(labels)
-    boxes = find_objects(labels, max_label=max(ORGANS))
+    boxes = label_boxes(labels, max(ORGANS))
     return {
         organ: OrganFinding(
             label=label,
@@ -114,7 +114,7 @@ def describe_organs(labels: npt.NDArray[np.uint8], spacing_mm: tuple[float, floa
     }
 
 
-def _box(box: tuple[slice, ...] | None) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None:
+def _box(box: Box | None) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None:
     if box is None:
         return None
     first, second, third = ((int(part.start), int(part.stop) - 1) for part in box)

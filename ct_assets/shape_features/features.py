@@ -79,7 +79,8 @@ def _variances(mask: npt.NDArray[np.bool_], spacing: npt.NDArray[np.float64]) ->
     covariance = (scaled / count**2).astype(np.float64) * np.outer(spacing, spacing)
     least, minor, major = np.linalg.eigvalsh(covariance).tolist()
     rank = _rank(scaled.tolist())
-    return least if rank == 3 else 0.0, minor if rank >= 2 else 0.0, major
+    # Rounding may leave a tiny one below zero.
+    return max(least, 0.0) if rank == 3 else 0.0, max(minor, 0.0) if rank >= 2 else 0.0, major
 
 
 def _rank(matrix: list[list[int]]) -> int:

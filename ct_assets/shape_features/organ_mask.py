@@ -7,16 +7,13 @@ from functools import cached_property
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import find_objects
 from scipy.ndimage import label as components_of
 
+from ct_assets.organ_seg.label_boxes import Box, label_boxes
 from ct_assets.organs import Organ
 
 ORGAN_MISSING = "no voxel has this label"
 """Reason of the null values of an organ that was not found."""
-
-Box = tuple[slice, ...]
-"""Part of an image, a slice along each axis."""
 
 _MINIMUM_DIMENSIONS = 3
 _NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
@@ -76,7 +73,7 @@ def organs_of_label_map(
     segmentation : str
         SHA-256 of its file.
     """
-    boxes = _boxes(labels, max(wanted))
+    boxes = label_boxes(labels, max(wanted))
     return [
         _cut(labels, label, organ, boxes[label - 1], affine, segmentation) for label, organ in sorted(wanted.items())
     ]
@@ -101,34 +98,7 @@ def organ_of_mask(
         SHA-256 of its file.
     """
     drawn = mask.view(np.uint8)
-    return replace(_cut(drawn, 1, organ, _boxes(drawn, 1)[0], affine, segmentation), label=label)
-
-
-def _boxes(labels: npt.NDArray[np.uint8], largest: int) -> list[Box | None]:
-    """Return the bounding box of every label: first of all labels, by maxima, which take a tenth of the time."""
-    arranged = labels if labels.flags.c_contiguous else labels.T  # scipy is three times faster along memory
-    outer = _outer_box(arranged)
-    if outer is None:
-        return [None] * largest
-    boxes: list[Box | None] = []
-    for inner in find_objects(arranged[outer], max_label=largest):
-        if inner is None:
-            boxes.append(None)
-            continue
-        box = [slice(o.start + i.start, o.start + i.stop) for o, i in zip(outer, inner, strict=True)]
-        boxes.append(tuple(box if arranged is labels else box[::-1]))
-    return boxes
-
-
-def _outer_box(labels: npt.NDArray[np.uint8]) -> Box | None:
-    box: list[slice] = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        hit = np.flatnonzero(labels[tuple(box)].max(axis=others))
-        if not hit.size:
-            return None
-        box.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return tuple(box)
+    return replace(_cut(drawn, 1, organ, label_boxes(drawn, 1)[0], affine, segmentation), label=label)
 
 
 def _cut(

@@ -38,7 +38,7 @@ def shape_overview(features: pd.DataFrame) -> list[dict[str, str | int | float]]
                 **shown,
                 "parts": int(first["components"]),
                 "touches the border": ", ".join(first["at_border"]),
-                "not measured because": first["reason"] or "",
+                "not measured because": next(iter(group["reason"].dropna()), ""),
             }
         )
     return rows

@@ -32,7 +32,7 @@ WITH by_organ AS (
     at_border,
     max(reason) AS reason
   FROM shape_features
-  GROUP BY SeriesInstanceUID, model, label, organ, components, at_border, reason
+  GROUP BY SeriesInstanceUID, model, label, organ, components, at_border
 )
 SELECT cohort.PatientID, cohort.StudyInstanceUID, by_organ.* EXCLUDE (label)
 FROM by_organ

@@ -161,7 +161,7 @@ def test_what_is_divided_by_no_volume_is_null_with_a_reason(engine):
     assert set(aorta.loc[null, "reason"]) == {NO_VOLUME}
     assert aorta["reason"].drop(null).isna().all()
     shown = shape_overview(aorta.reset_index())[0]
-    assert (shown["sphericity"], shown["parts"]) == (0, 2)
+    assert (shown["sphericity"], shown["parts"], shown["not measured because"]) == (0, 2, NO_VOLUME)
 
 
 def test_every_axis_has_its_own_voxel_size():

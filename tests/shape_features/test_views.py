@@ -9,7 +9,7 @@ import pytest
 from ct_assets.collection_database import open_database
 from ct_assets.dicom.codes import feature_codes
 from ct_assets.organs import ORGANS
-from ct_assets.shape_features.measure import measure_organs
+from ct_assets.shape_features.measure import NO_VOLUME, measure_organs
 from ct_assets.shape_features.organ_mask import ORGAN_MISSING, organs_of_label_map
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT, SHAPE_FEATURES
@@ -77,6 +77,21 @@ def test_one_row_per_series_model_and_organ_with_a_column_per_feature(folder):
     assert missing["Sphericity"].isna().all()
     assert set(missing["reason"]) == {ORGAN_MISSING}
     assert set(missing["components"]) == {0}
+
+
+def test_an_organ_that_is_measured_in_part_is_one_row(tmp_path):
+    labels = np.zeros((9, 9, 9), dtype=np.uint8)
+    labels[tuple(np.array([(3, 3, 4), (3, 5, 5), (4, 5, 4), (5, 5, 3)]).T)] = 4
+    organs = organs_of_label_map(labels, ORGANS, RAS, "digest")
+    series = CollectionFolder(tmp_path).series(uid(0))
+    series.path.mkdir(parents=True)
+    table = measure_organs(organs, RAS, series_instance_uid=uid(0), model="2d", weights_digest=None)
+    SHAPE_FEATURES.write(table, series.shape_features)
+    aorta = ask(CollectionFolder(tmp_path), "FROM organ_shapes WHERE organ = 'aorta'")
+    assert len(aorta) == 1
+    assert aorta["reason"][0] == NO_VOLUME
+    assert aorta["SurfaceArea"][0] > 0
+    assert np.isnan(aorta["SurfaceVolumeRatio"][0])
 
 
 def test_values_of_one_feature(folder):
