@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.own_memory import PeakMemory
+
 
 def main(kind: str, *arguments: str) -> None:
     """Measure ours on a folder of the benchmark, or a program with its arguments."""
@@ -35,18 +37,11 @@ def ours(folder: Path) -> int:
 
     scan = Scan.open(folder)
     series = CtSeries.read(scan.files)
-    before = _status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of reading the headers
+    peak = PeakMemory()
     labels = load_label_map(scan.label_map)
     plan = plan_seg(lambda: series, scan.record, labels, scan.seg_record, folder / "memory.dcm")
     write_objects([plan], plan.target.with_suffix(".json"))
-    return _status("VmHWM") - before
-
-
-def _status(name: str) -> int:
-    """Return a figure that the kernel keeps of this process, in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+    return peak.bytes()
 
 
 if __name__ == "__main__":

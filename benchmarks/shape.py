@@ -27,6 +27,7 @@ import pandas as pd
 import SimpleITK
 from scipy import ndimage
 
+from benchmarks.own_memory import PeakMemory
 from ct_assets.collection import ShapeEngine
 from ct_assets.dicom.codes import feature_codes
 from ct_assets.organs import ORGANS
@@ -98,20 +99,13 @@ def _repeat(file: Path, measure: Callable[[Labels], Features]) -> Measured:
     grid = np.indices((12, 12, 12)) - 5.5
     measure(((grid**2).sum(axis=0) < 16).astype(np.uint8))
     labels = np.load(file)
-    held = _memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    peak = PeakMemory()
     seconds = []
     for _ in range(REPETITIONS if measure is _ours else 1):
         started = time.perf_counter()
         features = measure(labels)
         seconds.append(time.perf_counter() - started)
-    return Measured(features, seconds, (_memory("VmHWM") - held) / 1e9)
-
-
-def _memory(what: str) -> int:
-    """Return a figure of /proc/self/status in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
+    return Measured(features, seconds, peak.bytes() / 1e9)
 
 
 def _ours(labels: Labels) -> Features:
