@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the Debian packages that the tests use, where they are missing. Needs root or sudo.
 set -euo pipefail
-packages=(dicom3tools pixelmed-apps libpixelmed-java dcmtk libgdcm-tools orthanc orthanc-dicomweb chromium plastimatch)
+packages=(dicom3tools pixelmed-apps libpixelmed-java dcmtk libgdcm-tools orthanc orthanc-dicomweb chromium plastimatch postgresql)
 
 missing=()
 for package in "${packages[@]}"; do
@@ -26,8 +26,10 @@ export DEBIAN_FRONTEND=noninteractive
 "${run[@]}" timeout 300 apt-get update -qq || echo "apt-get update failed; going on with the package lists that are there" >&2
 "${run[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 
-# Debian starts Orthanc as a service; the tests run one of their own, and nobody asked for a server on this machine.
-if [[ " ${missing[*]} " == *" orthanc "* ]] && command -v systemctl >/dev/null; then
-  "${run[@]}" systemctl disable --quiet orthanc.service || echo "orthanc.service stays enabled; disable it yourself" >&2
-  [[ ! -d /run/systemd/system ]] || "${run[@]}" systemctl stop orthanc.service
-fi
+# Debian starts these as services; the tests run servers of their own, and nobody asked for one on this machine.
+for service in orthanc postgresql; do
+  if [[ " ${missing[*]} " == *" $service "* ]] && command -v systemctl >/dev/null; then
+    "${run[@]}" systemctl disable --quiet "$service.service" || echo "$service.service stays enabled; disable it yourself" >&2
+    [[ ! -d /run/systemd/system ]] || "${run[@]}" systemctl stop "$service.service"
+  fi
+done
