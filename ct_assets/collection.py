@@ -122,6 +122,9 @@ class Schedule(StrictModel):
         description="Cron expression, UTC.",
     )
     batch: int = Field(default=25, ge=1, le=1000, description="Series asked for at a time.")
+    attempts: int = Field(
+        default=3, ge=1, le=20, description="Failed runs of a series, since its last success, after which it is left."
+    )
 
 
 class Collection(StrictModel):

@@ -15,7 +15,9 @@ COHORT_ASSETS = ("cohort_table", "sr_validation", "cohort_report")
 """Assets that describe a whole collection, and are not partitioned."""
 
 _CHUNK = 500
-_PARTITION_TAG = "dagster/partition"
+PARTITION_TAG = "dagster/partition"
+"""Tag of a run: the series that it works on."""
+
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -143,7 +145,7 @@ def register_series(
         How many were added, how many removed, and how many kept although they are not in the list.
     """
     added = removed = kept = 0
-    in_flight = _in_flight(instance) if remove else set()
+    in_flight = set(series_of_unfinished_runs(instance)) if remove else set()
     for scope in scopes(collection):
         name = scope.partitions.name
         assert name is not None
@@ -159,7 +161,14 @@ def register_series(
     return Registered(added, removed, kept)
 
 
-def _in_flight(instance: dg.DagsterInstance) -> set[str]:
-    """Return the partition keys of unfinished runs, whatever they make."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-    return {run.tags[_PARTITION_TAG] for run in runs if _PARTITION_TAG in run.tags}
+def series_of_unfinished_runs(instance: dg.DagsterInstance) -> dict[str, dg.DagsterRunStatus]:
+    """Return the series that runs work on or wait for, whatever they make, with the status of the latest of them.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+        Where runs are recorded.
+    """
+    # Not get_runs: of 100,000 queued runs it would build every one.
+    runs = instance.get_run_partition_data(dg.RunsFilter(statuses=_UNFINISHED))
+    return {run.partition: run.status for run in runs}

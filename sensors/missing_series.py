@@ -1,114 +1,102 @@
 """Schedule missing_series: asks for the next series that have not been annotated."""
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Set
+from itertools import islice
 
 import dagster as dg
 
 from ct_assets.collection import selection_digest
 from ct_assets.partitions import Scope
+from ct_assets.run_history import failed_last, failures, in_flight
+from ct_assets.series_states import SeriesState, series_with_files, state_of
+from ct_assets.store.changed_series import read_changed_series
 from ct_assets.store.paths import CollectionFolder
-from ct_assets.store.tables import COHORT
 from resources.series_store import SeriesStore
 
-MAXIMUM_ATTEMPTS = 3
-"""Failed runs of a series after which the schedule leaves it to a person."""
-
-_RUNS_LOOKED_AT = 5000
-_PARTITION_TAG = "dagster/partition"
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+_COUNTED: dict[str, int] = {}
+"""Failures of a series since its last success, by the last run of them: they never change."""
 
 
 def next_missing(
-    registered: Iterable[str], finished: set[str], in_flight: set[str], failures: Mapping[str, int], batch: int
+    missing: Iterable[str],
+    working: Set[str],
+    failed: Set[str],
+    count_failures: Callable[[list[str]], Mapping[str, int]],
+    *,
+    attempts: int,
+    batch: int,
 ) -> list[str]:
-    """Choose the series to ask for: registered, not finished, not being worked on, not failed too often.
+    """Choose the series to ask for.
+
+    Series that never failed come first, so that one that fails for ever keeps none of the others waiting.
+
+    Parameters
+    ----------
+    missing : iterable of str
+        Series without results, in the order they were registered; only as many are taken as are needed.
+    working : set of str
+        Series that are being worked on, or that a backfill will start.
+    failed : set of str
+        Series whose latest run failed.
+    count_failures : callable
+        Gives the failures of series since they last succeeded.
+    attempts : int
+        Failures after which a series is left to a person.
+    batch : int
+        Most series to return.
+    """
+    again: list[str] = []
+
+    def fresh() -> Iterable[str]:
+        for uid in missing:
+            if uid in failed:
+                again.append(uid)
+            elif uid not in working:
+                yield uid
+
+    chosen = list(islice(fresh(), batch))
+    if len(chosen) < batch:  # then all of the missing have been seen
+        waiting = [uid for uid in again if uid not in working]
+        counts = count_failures(waiting)
+        chosen += [uid for uid in waiting if counts.get(uid, 0) < attempts][: batch - len(chosen)]
+    return chosen
+
+
+def missing_from(
+    registered: Iterable[str], store: CollectionFolder, materialized: Set[str], selection: str
+) -> Iterable[str]:
+    """Yield the series that are neither annotated nor known to be unfit, looking at as few files as will do.
+
+    A series that Dagster calls materialized is annotated if its folder is there and its source has not changed since;
+    of any other, its files decide.
 
     Parameters
     ----------
     registered : iterable of str
-        Partition keys, in the order they were registered.
-    finished : set of str
-        Series that are annotated, or known to be unfit.
-    in_flight : set of str
-        Series with an unfinished run.
-    failures : mapping of str to int
-        Failed runs of each series.
-    batch : int
-        Most series to return.
-    """
-    missing = (
-        uid
-        for uid in registered
-        if uid not in finished and uid not in in_flight and failures.get(uid, 0) < MAXIMUM_ATTEMPTS
-    )
-    return [uid for _, uid in zip(range(batch), missing, strict=False)]
-
-
-def finished_series(store: CollectionFolder, selection: str) -> set[str]:
-    """Return the series of a collection that are annotated, or known to be unfit.
-
-    A series that was annotated when half of it had been copied is not finished: the cohort table has more of it now.
-    Nor is one that another selection than today's found unfit.
-
-    Parameters
-    ----------
+        Partition keys.
     store : CollectionFolder
         The collection's folder.
+    materialized : set of str
+        Series whose qc_report Dagster knows.
     selection : str
         Digest of the collection's selection (`ct_assets.collection.selection_digest`).
+
+    Raises
+    ------
+    RecordError
+        If changed_series.json is damaged.
     """
-    instances = _instances(store.cohort.cohort)
-    finished = set()
-    for folder in store.all_series():
-        uid, record = folder.series_instance_uid, folder.ct_record
-        fit, slices, by = _converted(record, record.stat().st_mtime_ns) if record.is_file() else (None, None, None)
-        grown = slices is not None and uid in instances and instances[uid] != slices
-        unfit = fit is False and by in {None, selection}
-        if (folder.qc_page.is_file() or unfit) and not grown:
-            finished.add(uid)
-    return finished
+    there = series_with_files(store)
+    changed = read_changed_series(store.cohort.changed_series).instances
+    for uid in registered:
+        if uid in there and uid in materialized and uid not in changed:
+            continue
+        if uid not in there or _unfinished(store, uid, selection, changed.get(uid)):
+            yield uid
 
 
-def _instances(cohort: Path) -> dict[str, int]:
-    """Return the instances of each series in the cohort table; nothing before there is one."""
-    if not cohort.is_file():
-        return {}
-    table = COHORT.read(cohort)
-    return dict(zip(table["SeriesInstanceUID"], table["instances"], strict=True))
-
-
-@lru_cache(maxsize=100_000)
-def _converted(record: Path, _changed: int) -> tuple[bool | None, int | None, str | None]:
-    """Return whether ct.json calls its series fit, its slices if it lists them, and which selection found it unfit.
-
-    Each version is read once.
-    """
-    try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-        return content["fit"], len(content.get("slices", ())) or None, content.get("unfit_by_selection")
-    except (ValueError, KeyError):
-        return None, None, None  # damaged: one series, which the run names, must not stop the others
-
-
-def _series_of_runs(instance: dg.DagsterInstance, scope: Scope, statuses: list[dg.DagsterRunStatus]) -> list[str]:
-    """Return the series of the latest runs of a collection, by its job or by an asset backfill, once per run."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=statuses), limit=_RUNS_LOOKED_AT)
-    ours = (
-        run
-        for run in runs
-        if run.job_name == scope.job.name or scope.key("ct_nifti") in (run.asset_selection or frozenset())
-    )
-    return [run.tags[_PARTITION_TAG] for run in ours if _PARTITION_TAG in run.tags]
+def _unfinished(store: CollectionFolder, uid: str, selection: str, instances: int | None) -> bool:
+    return state_of(store.series(uid), selection, instances) is SeriesState.UNFINISHED
 
 
 def missing_series_schedule(scope: Scope) -> dg.ScheduleDefinition:
@@ -125,17 +113,32 @@ def missing_series_schedule(scope: Scope) -> dg.ScheduleDefinition:
     def missing_series(
         context: dg.ScheduleEvaluationContext, series_store: SeriesStore
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        unfinished = _series_of_runs(context.instance, scope, _UNFINISHED)
-        failures = Counter(_series_of_runs(context.instance, scope, [dg.DagsterRunStatus.FAILURE]))
+        instance = context.instance
+        latest_failures = failed_last(instance)
+        missing = missing_from(
+            instance.get_dynamic_partitions(name),
+            series_store.collection(collection.name),
+            instance.get_materialized_partitions(scope.key("qc_report")),
+            selection_digest(collection),
+        )
         chosen = next_missing(
-            context.instance.get_dynamic_partitions(name),
-            finished_series(series_store.collection(collection.name), selection_digest(collection)),
-            set(unfinished),
-            failures,
-            collection.schedule.batch,
+            missing,
+            in_flight(instance, scope),
+            latest_failures.keys(),
+            lambda uids: _failures(instance, scope, {uid: latest_failures[uid] for uid in uids}),
+            attempts=collection.schedule.attempts,
+            batch=collection.schedule.batch,
         )
         if not chosen:
-            return dg.SkipReason("no series is missing")
+            return dg.SkipReason("no series is missing, but those that are being worked on or failed too often")
         return [dg.RunRequest(partition_key=uid) for uid in chosen]
 
     return missing_series
+
+
+def _failures(instance: dg.DagsterInstance, scope: Scope, latest: Mapping[str, str]) -> dict[str, int]:
+    """Count failures, asking Dagster only about series that have failed again since they were counted."""
+    new = [uid for uid, run_id in latest.items() if run_id not in _COUNTED]
+    found = failures(instance, scope, new)
+    _COUNTED.update({latest[uid]: found[uid].count if uid in found else 0 for uid in new})
+    return {uid: _COUNTED[run_id] for uid, run_id in latest.items()}

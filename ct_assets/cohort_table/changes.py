@@ -1,5 +1,6 @@
 """What a new cohort table changes: series that are selected now and were not before, and the other way round."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,8 @@ class Changes:
     first: bool = False
 
 
-def selected_before(path: Path) -> set[str] | None:
-    """Return the series that an earlier cohort table selected; None where there is none that can be read.
+def selected_before(path: Path) -> dict[str, int] | None:
+    """Return the series that an earlier cohort table selected, with their instances; None where none can be read.
 
     Parameters
     ----------
@@ -25,22 +26,23 @@ def selected_before(path: Path) -> set[str] | None:
         cohort.parquet, of any version.
     """
     try:
-        table = pq.read_table(path, columns=["SeriesInstanceUID", "selected"]).to_pydict()
+        table = pq.read_table(path, columns=["SeriesInstanceUID", "selected", "instances"]).to_pydict()
     except (OSError, ValueError):
         return None
-    return {uid for uid, chosen in zip(table["SeriesInstanceUID"], table["selected"], strict=True) if chosen}
+    rows = zip(table["SeriesInstanceUID"], table["selected"], table["instances"], strict=True)
+    return {uid: instances or 0 for uid, chosen, instances in rows if chosen}
 
 
-def changes(before: set[str] | None, cohort: pd.DataFrame) -> Changes:
+def changes(before: Mapping[str, int] | None, cohort: pd.DataFrame) -> Changes:
     """Compare a cohort table with the series that the last one selected.
 
     Parameters
     ----------
-    before : set of str or None
+    before : mapping or None
         What `selected_before` gives.
     cohort : DataFrame
         `COHORT` rows.
     """
     now = set(cohort.loc[cohort["selected"], "SeriesInstanceUID"])
-    known = before or set()
+    known = set(before or ())
     return Changes(tuple(sorted(now - known)), tuple(sorted(known - now)), first=before is None)

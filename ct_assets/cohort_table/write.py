@@ -1,5 +1,6 @@
 """Everything that cohort_table writes, from judged series."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +11,19 @@ from ct_assets.cohort_table.selection import characteristics, cohort, selection_
 from ct_assets.cohort_table.source.judged import Judged
 from ct_assets.collection import Collection
 from ct_assets.store.atomic import write_json, write_text
+from ct_assets.store.changed_series import ChangedSeries, read_changed_series
 from ct_assets.store.paths import CohortFolder
+from ct_assets.store.record import RecordError
 from ct_assets.store.tables import CHARACTERISTICS, COHORT, REMOTE_SERIES, SELECTION_FLOW
 
 
-def write_cohort(judged: Judged, collection: Collection, folder: CohortFolder, source: Path) -> pd.DataFrame:
+def write_cohort(
+    judged: Judged,
+    collection: Collection,
+    folder: CohortFolder,
+    source: Path,
+    before: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
     """Write index, cohort table, flow, characteristics and manifest; what the source has not goes.
 
     Parameters
@@ -27,6 +36,8 @@ def write_cohort(judged: Judged, collection: Collection, folder: CohortFolder, s
         Where to write.
     source : Path
         Folder of the DICOM files.
+    before : mapping of str to int, optional
+        Selected series of the last cohort table with their instances.
 
     Returns
     -------
@@ -52,5 +63,18 @@ def write_cohort(judged: Judged, collection: Collection, folder: CohortFolder, s
     write_json(folder.manifest, content)
     if judged.remote is not None:
         write_text(folder.s5cmd_manifest, s5cmd_manifest(content))
+    _note_changes(folder.changed_series, before or {}, table)
     COHORT.write(table, folder.cohort)  # last: what others read first
     return table
+
+
+def _note_changes(path: Path, before: Mapping[str, int], cohort: pd.DataFrame) -> None:
+    """Note the series that have grown or shrunk; if what was noted before is lost, all of them may have."""
+    selected = cohort[cohort["selected"] & cohort["instances"].notna()]
+    counts = selected.set_index("SeriesInstanceUID")["instances"]
+    now = {str(uid): int(count) for uid, count in counts.items()}
+    try:
+        changed = read_changed_series(path).after(before, now)
+    except RecordError:
+        changed = ChangedSeries(instances=now)
+    changed.write(path)

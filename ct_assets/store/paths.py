@@ -187,6 +187,11 @@ class CohortFolder:
         return self.path / "selection_flow.parquet"
 
     @property
+    def changed_series(self) -> Path:
+        """Series of which the source holds another number of files than when they were first selected."""
+        return self.path / "changed_series.json"
+
+    @property
     def characteristics(self) -> Path:
         """Patients, studies and series before and after the selection."""
         return self.path / "characteristics.parquet"
