@@ -1,7 +1,6 @@
 """The resources of this installation, from its settings."""
 
 import dagster as dg
-from dagster_gcp import BigQueryResource
 
 from ct_assets.settings import settings
 from resources.compute import Compute
@@ -20,7 +19,7 @@ def resources() -> dict[str, dg.ConfigurableResource]:
             index_folder=f"{settings().home}/idc",
         ),
         "warehouse": Warehouse(
-            bigquery=BigQueryResource(project=settings().bigquery_project),
+            project=settings().bigquery_project,
             maximum_gb=settings().bigquery_maximum_gb,
         ),
         "series_store": SeriesStore(root=settings().home, pages_url=settings().pages_url),

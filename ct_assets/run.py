@@ -19,7 +19,7 @@ from ct_assets.ct_nifti.source import source_files
 from ct_assets.definitions import collection_definitions
 from ct_assets.outcome import CohortOutcome, SeriesOutcome
 from ct_assets.partitions import Scope, scopes, shard_of
-from ct_assets.qc_report.finding import Rule
+from ct_assets.qc_report.rule import Rule
 from ct_assets.run_job import OnStage, check_outcome, execute, failure, progress_logger, run_or_raise
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.tables import COHORT

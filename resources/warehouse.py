@@ -3,15 +3,13 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
-from dagster_gcp import BigQueryResource
-from google.api_core.exceptions import GoogleAPIError, RetryError
-from google.auth.exceptions import GoogleAuthError, TransportError
-from google.cloud import bigquery
-from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
-from requests import RequestException
+from pydantic import Field
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +24,16 @@ class WarehouseError(RuntimeError):
 
 
 class Warehouse(dg.ConfigurableResource):
-    """BigQuery through dagster-gcp, with a limit on what a query may read, because reading is what is paid for."""
+    """BigQuery through dagster-gcp, with a limit on what a query may read, because reading is what is paid for.
 
-    bigquery: BigQueryResource
+    Google's packages are imported by the first query: every run loads the definitions, and few ask BigQuery.
+    """
+
+    project: str | None = None
+    credentials: str | None = Field(default=None, description="Key of a service account, in base64; else the default.")
     maximum_gb: float = 500.0
 
-    def query(self, sql: str) -> pd.DataFrame:
+    def query(self, sql: str) -> "pd.DataFrame":
         """Return the rows of a query.
 
         Parameters
@@ -45,8 +47,13 @@ class Warehouse(dg.ConfigurableResource):
             If BigQuery cannot be reached, there are no credentials or no project, the query would read more than
             `maximum_gb`, or it fails.
         """
+        from dagster_gcp import BigQueryResource
+        from google.cloud import bigquery
+        from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
+
+        resource = BigQueryResource(project=self.project, gcp_credentials=self.credentials)
         config = bigquery.QueryJobConfig(maximum_bytes_billed=int(self.maximum_gb * _BYTES_PER_GB))
-        with self._explained(), self.bigquery.get_client() as client:
+        with self._explained(), resource.get_client() as client:
             patience = DEFAULT_RETRY.with_timeout(PATIENCE_SECONDS)
             job = client.query(sql, job_config=config, retry=patience, job_retry=None)
             rows = job.result(job_retry=DEFAULT_JOB_RETRY.with_timeout(PATIENCE_SECONDS))
@@ -58,6 +65,10 @@ class Warehouse(dg.ConfigurableResource):
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
+        from google.api_core.exceptions import GoogleAPIError, RetryError
+        from google.auth.exceptions import GoogleAuthError, TransportError
+        from requests import RequestException
+
         try:
             yield
         except (RequestException, RetryError, TransportError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ct_assets.demo.collection import make_collection
-from ct_assets.qc_report.finding import Rule
+from ct_assets.qc_report.rule import Rule
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT, QC
 from tests.service import Service, serve

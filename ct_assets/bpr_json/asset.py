@@ -4,14 +4,8 @@ from functools import partial
 
 import dagster as dg
 
-from ct_assets.bpr_json.body_axis import body_axis
-from ct_assets.bpr_json.score import score
-from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.ct_nifti.volume import load_scan
 from ct_assets.partitions import Scope
-from ct_assets.picture.image import data_url
 from ct_assets.settings import settings
-from ct_assets.store.tables import LANDMARKS, REGIONS
 from resources.compute import Compute, Resident
 from resources.model_store import ModelStore
 from resources.series_store import SeriesStore
@@ -33,6 +27,13 @@ def bpr_json(scope: Scope) -> dg.AssetsDefinition:
     def bpr_json(
         context: dg.AssetExecutionContext, series_store: SeriesStore, model_store: ModelStore, compute: Compute
     ) -> dg.MaterializeResult:
+        from ct_assets.bpr_json.body_axis import body_axis
+        from ct_assets.bpr_json.score import score
+        from ct_assets.ct_nifti.record import read_ct_record
+        from ct_assets.ct_nifti.volume import load_scan
+        from ct_assets.picture.image import data_url
+        from ct_assets.store.tables import LANDMARKS, REGIONS
+
         context.log.info("series %s", context.partition_key)
         folder = series_store.series(collection.name, context.partition_key)
         weights = model_store.bpreg(config.model)

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from ct_assets.bpr_json.plausibility import outcomes
-from ct_assets.bpr_json.record import read_body_part_record
 from ct_assets.partitions import Scope
 from resources.series_store import SeriesStore
 
@@ -30,6 +28,9 @@ def bpr_json_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     def bpr_json_checks(
         context: dg.AssetCheckExecutionContext, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
+        from ct_assets.bpr_json.plausibility import outcomes
+        from ct_assets.bpr_json.record import read_body_part_record
+
         record = read_body_part_record(series_store.series(name, context.partition_key).bpr_record)
         for check, outcome in outcomes(record).items():
             yield dg.AssetCheckResult(

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from ct_assets.cohort_report.report import make_report
 from ct_assets.partitions import Scope, scopes
 from resources.series_store import SeriesStore
 
@@ -22,6 +21,8 @@ def cohort_report(scope: Scope) -> dg.AssetsDefinition:
         "paper's figures (report.html).",
     )
     def cohort_report(context: dg.AssetExecutionContext, series_store: SeriesStore) -> dg.MaterializeResult:
+        from ct_assets.cohort_report.report import make_report
+
         store = series_store.collection(collection.name)
         report = make_report(collection, store)
         done = report.qc["SeriesInstanceUID"].nunique()

@@ -1,20 +1,21 @@
 """Checks of cohort_report: one per rule over all series of any number; they fail while a finding waits for review."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 
-from ct_assets.cohort_report.queue import review_queue
-from ct_assets.cohort_report.rejected import without_rejected
 from ct_assets.partitions import Scope
 from ct_assets.qc_report.applicable import rules_of
 from ct_assets.qc_report.checks import BEYOND, value_table
-from ct_assets.qc_report.finding import Outcome, Rule, series_outcomes
+from ct_assets.qc_report.rule import Outcome, Rule
 from ct_assets.qc_report.wording import RULE_DESCRIPTIONS
 from ct_assets.store.paths import CollectionFolder
-from ct_assets.store.tables import QC
 from resources.series_store import SeriesStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 _SHOWN = 25
 _PAGES_SHOWN = 5
@@ -36,6 +37,11 @@ def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     def cohort_report_checks(
         context: dg.AssetCheckExecutionContext, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
+        from ct_assets.cohort_report.queue import review_queue
+        from ct_assets.cohort_report.rejected import without_rejected
+        from ct_assets.qc_report.finding import series_outcomes
+        from ct_assets.store.tables import QC
+
         store = series_store.collection(name)
         qc, rejected = without_rejected(QC.read(store.cohort.qc_table), store)
         outcomes = series_outcomes(qc).values()
@@ -70,14 +76,14 @@ def _asked_for(context: dg.AssetCheckExecutionContext, key: dg.AssetKey) -> list
     return [rule for rule in Rule if dg.AssetCheckKey(key, str(rule)) in context.selected_asset_check_keys]
 
 
-def _shown(findings: pd.DataFrame) -> pd.DataFrame:
+def _shown(findings: "pd.DataFrame") -> "pd.DataFrame":
     """Name series by the end of their UID, because the UI does not wrap tables; whole UIDs are in the links."""
     worst_first = findings.head(_SHOWN)
     shortened = "\u2026" + worst_first["series"].str[-12:]
     return worst_first.assign(series=shortened, **{BEYOND: 100 * worst_first["severity"]})
 
 
-def _pages(findings: pd.DataFrame, store: CollectionFolder, series_store: SeriesStore) -> dict[str, dg.MetadataValue]:
+def _pages(findings: "pd.DataFrame", store: CollectionFolder, series_store: SeriesStore) -> dict[str, dg.MetadataValue]:
     """Link the pages of the worst series, one entry each, because the UI shows no link within a table."""
     uids = findings["series"].drop_duplicates().iloc[:_PAGES_SHOWN]
     return {f"worst series {rank}": series_store.link(store.series(uid).qc_page) for rank, uid in enumerate(uids, 1)}

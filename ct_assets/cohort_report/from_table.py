@@ -17,9 +17,9 @@ from ct_assets.cohort_report.value_columns import ValueColumn, value_columns
 from ct_assets.collection import Collection
 from ct_assets.dicom.codes import feature_codes
 from ct_assets.organs import EXPERT, ORGANS
-from ct_assets.qc_report.finding import Outcome
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce
+from ct_assets.qc_report.rule import Outcome
 from ct_assets.store.tables import QC, SHAPE_FEATURES
 from ct_assets.store.uid import is_uid
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from ct_assets.qc_report.finding import Outcome, Rule
 from ct_assets.qc_report.reference import published
+from ct_assets.qc_report.rule import Outcome, Rule
 from ct_assets.qc_report.wording import limits, unit_text
 
 _KEY = ["rule", "metric", "subject", "model", "unit"]

@@ -19,8 +19,8 @@ from ct_assets.cohort_report.series_table import SeriesRow, excluded_rows, serie
 from ct_assets.collection import Collection
 from ct_assets.organs import EXPERT
 from ct_assets.provenance import DEMONSTRATION_NOTICE
-from ct_assets.qc_report.finding import Outcome, Rule
 from ct_assets.qc_report.reference import reference_citation
+from ct_assets.qc_report.rule import Outcome, Rule
 from ct_assets.qc_report.templating import environment, viewer_link
 from ct_assets.qc_report.wording import RULE_TITLES
 from ct_assets.store.series_tables import UnreadableTable

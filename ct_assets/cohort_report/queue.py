@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ct_assets.cohort_report.compact import compact
-from ct_assets.qc_report.finding import Outcome
+from ct_assets.qc_report.rule import Outcome
 from ct_assets.qc_report.severity import severity
 from ct_assets.qc_report.wording import limits
 from ct_assets.review.digests import Judgeable, read_judgeable

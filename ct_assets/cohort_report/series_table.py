@@ -8,7 +8,8 @@ import pandas as pd
 
 from ct_assets.collection import Collection
 from ct_assets.organs import Configuration
-from ct_assets.qc_report.finding import WORST_FIRST, Outcome, Rule, series_outcomes
+from ct_assets.qc_report.finding import WORST_FIRST, series_outcomes
+from ct_assets.qc_report.rule import Outcome, Rule
 from ct_assets.qc_report.severity import severity
 from ct_assets.qc_report.templating import viewer_link
 from ct_assets.qc_report.wording import RULE_TITLES, limits, number

@@ -2,14 +2,7 @@
 
 import dagster as dg
 
-from ct_assets.cohort_table.changes import changes, selected_before
-from ct_assets.cohort_table.display import changes_markdown, characteristics_markdown, excluded_markdown, flow_markdown
-from ct_assets.cohort_table.index.header_index import unreadable_files
-from ct_assets.cohort_table.index.kept import read_index
-from ct_assets.cohort_table.source.of_collection import judged_series
-from ct_assets.cohort_table.write import write_cohort
 from ct_assets.partitions import Registered, Scope, register_series
-from ct_assets.store.tables import CHARACTERISTICS, SELECTION_FLOW
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
 from resources.warehouse import Warehouse
@@ -30,6 +23,19 @@ def cohort_table(scope: Scope) -> dg.AssetsDefinition:
     def cohort_table(
         context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore, warehouse: Warehouse
     ) -> dg.MaterializeResult:
+        from ct_assets.cohort_table.changes import changes, selected_before
+        from ct_assets.cohort_table.display import (
+            changes_markdown,
+            characteristics_markdown,
+            excluded_markdown,
+            flow_markdown,
+        )
+        from ct_assets.cohort_table.index.header_index import unreadable_files
+        from ct_assets.cohort_table.index.kept import read_index
+        from ct_assets.cohort_table.source.of_collection import judged_series
+        from ct_assets.cohort_table.write import write_cohort
+        from ct_assets.store.tables import CHARACTERISTICS, SELECTION_FLOW
+
         folder = series_store.collection(collection.name).cohort
         before = selected_before(folder.cohort)
         source = dicom_source.folder(collection)
@@ -40,7 +46,7 @@ def cohort_table(scope: Scope) -> dg.AssetsDefinition:
             index_file=dicom_source.idc_index_file,
             previous=read_index(folder.instances, source),
         )
-        cohort = write_cohort(judged, collection, folder, source)
+        cohort = write_cohort(judged, collection, folder, source, before)
         selected = cohort.loc[cohort["selected"], "SeriesInstanceUID"].tolist()
         unreadable = len(unreadable_files(judged.instances))
         registered = register_series(context.instance, collection, selected, remove=not unreadable)

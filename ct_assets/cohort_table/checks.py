@@ -2,11 +2,8 @@
 
 import dagster as dg
 
-from ct_assets.cohort_table.index.header_index import unreadable_files
-from ct_assets.cohort_table.index.kept import read_index
 from ct_assets.partitions import Scope
 from ct_assets.qc_settings import MOST_SERIES
-from ct_assets.store.tables import COHORT
 from resources.series_store import SeriesStore
 
 _FILES_SHOWN = 20
@@ -18,6 +15,8 @@ def cohort_table_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=key, description="At least one series is fit for annotation.")
     def any_selected(series_store: SeriesStore) -> dg.AssetCheckResult:
+        from ct_assets.store.tables import COHORT
+
         cohort = COHORT.read(series_store.collection(name).cohort.cohort)
         return dg.AssetCheckResult(
             passed=bool(cohort["selected"].any()),
@@ -27,6 +26,9 @@ def cohort_table_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=key, description="Every file that claims to be DICOM can be read.")
     def files_readable(series_store: SeriesStore) -> dg.AssetCheckResult:
+        from ct_assets.cohort_table.index.header_index import unreadable_files
+        from ct_assets.cohort_table.index.kept import read_index
+
         bad = unreadable_files(read_index(series_store.collection(name).cohort.instances))
         return dg.AssetCheckResult(
             passed=bad.empty,
@@ -36,6 +38,8 @@ def cohort_table_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=key, description="Every criterion was evaluated on the headers of every selected series.")
     def decided_on_headers(series_store: SeriesStore) -> dg.AssetCheckResult:
+        from ct_assets.store.tables import COHORT
+
         cohort = COHORT.read(series_store.collection(name).cohort.cohort)
         waiting = cohort[cohort["selected"] & ~cohort["decided"]]
         return dg.AssetCheckResult(
@@ -49,6 +53,8 @@ def cohort_table_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=key, description="The web UI can show the checks of every series, or they are switched off.")
     def series_checks_usable(series_store: SeriesStore) -> dg.AssetCheckResult:
+        from ct_assets.store.tables import COHORT
+
         cohort = COHORT.read(series_store.collection(name).cohort.cohort)
         most = MOST_SERIES * scope.collection.shards
         selected = int(cohort["selected"].sum())

@@ -2,9 +2,6 @@
 
 import dagster as dg
 
-from ct_assets.ct_nifti.convert import convert
-from ct_assets.ct_nifti.fetch import fetch_needed, rejected_on_headers
-from ct_assets.ct_nifti.source import source_files
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
@@ -27,6 +24,10 @@ def ct_nifti(scope: Scope) -> dg.AssetsDefinition:
     def ct_nifti(
         context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
     ) -> dg.MaterializeResult:
+        from ct_assets.ct_nifti.convert import convert
+        from ct_assets.ct_nifti.fetch import fetch_needed, rejected_on_headers
+        from ct_assets.ct_nifti.source import source_files
+
         uid = context.partition_key
         context.log.info("series %s", uid)
         store = series_store.collection(collection.name)

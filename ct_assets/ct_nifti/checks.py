@@ -4,9 +4,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.ct_nifti.source import source_series
-from ct_assets.ct_nifti.verify import differences_from_dicom
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
@@ -38,6 +35,10 @@ def ct_nifti_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     def ct_nifti_checks(
         context: dg.AssetCheckExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
+        from ct_assets.ct_nifti.record import read_ct_record
+        from ct_assets.ct_nifti.source import source_series
+        from ct_assets.ct_nifti.verify import differences_from_dicom
+
         folder = series_store.series(name, context.partition_key)
         record = read_ct_record(folder.ct_record, require_fit=False)
         reasons = {"reasons": "; ".join(record.reasons) or "none"}

@@ -4,9 +4,6 @@ from functools import partial
 
 import dagster as dg
 
-from ct_assets.ct_nifti.source import source_series
-from ct_assets.dicom.written import write_objects
-from ct_assets.dicom_seg.writer import plan_segs
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
@@ -27,6 +24,10 @@ def dicom_seg(scope: Scope) -> dg.AssetsDefinition:
     def dicom_seg(
         context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
     ) -> dg.MaterializeResult:
+        from ct_assets.ct_nifti.source import source_series
+        from ct_assets.dicom.written import write_objects
+        from ct_assets.dicom_seg.writer import plan_segs
+
         uid = context.partition_key
         context.log.info("series %s", uid)
         store = series_store.collection(collection.name)

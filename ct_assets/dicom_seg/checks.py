@@ -5,18 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from ct_assets.dicom.validate_written import validate_written, worst
-from ct_assets.dicom.validators import ValidationOutcome
-from ct_assets.dicom_seg.compare import differences
 from ct_assets.partitions import Scope
 from ct_assets.store.paths import SeriesFolder
 from resources.series_store import SeriesStore
 
-_OUTCOMES = {
-    ValidationOutcome.ACCEPTED: "pass",
-    ValidationOutcome.REJECTED: "fail",
-    ValidationOutcome.NOT_INSTALLED: "not installed",
-}
 _WARNINGS_SHOWN = 2000
 _REMEDY = "dciodvfy is not installed, so nothing was validated; install dicom3tools (Debian)"
 
@@ -32,6 +24,8 @@ def dicom_seg_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         description="Read back onto the CT's grid, every SEG equals its label map, and refers to the CT alone.",
     )
     def seg_reads_back(context: dg.AssetCheckExecutionContext, series_store: SeriesStore) -> dg.AssetCheckResult:
+        from ct_assets.dicom_seg.compare import differences
+
         problems = differences(series_store.series(collection.name, context.partition_key), collection.models)
         return dg.AssetCheckResult(passed=not problems, metadata={"problems": "; ".join(problems) or "none"})
 
@@ -63,6 +57,14 @@ def dciodvfy_check(
         description="dciodvfy finds no error in any object (a deflated SEG is checked uncompressed).",
     )
     def dciodvfy(context: dg.AssetCheckExecutionContext, series_store: SeriesStore) -> dg.AssetCheckResult:
+        from ct_assets.dicom.validate_written import validate_written, worst
+        from ct_assets.dicom.validators import ValidationOutcome
+
+        outcomes = {
+            ValidationOutcome.ACCEPTED: "pass",
+            ValidationOutcome.REJECTED: "fail",
+            ValidationOutcome.NOT_INSTALLED: "not installed",
+        }
         verdicts = validate_written(record(series_store.series(scope.collection.name, context.partition_key)))
         outcome = worst(verdicts.values())
         installed = outcome is not ValidationOutcome.NOT_INSTALLED
@@ -72,7 +74,7 @@ def dciodvfy_check(
             passed=outcome is ValidationOutcome.ACCEPTED,
             severity=dg.AssetCheckSeverity.ERROR if installed else dg.AssetCheckSeverity.WARN,
             metadata={
-                "outcome": _OUTCOMES[outcome],
+                "outcome": outcomes[outcome],
                 "problems": "; ".join(errors) or ("none" if installed else _REMEDY),
                 "warnings": "; ".join(warnings)[:_WARNINGS_SHOWN] or "none",
             },

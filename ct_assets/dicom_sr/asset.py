@@ -4,13 +4,6 @@ from functools import partial
 
 import dagster as dg
 
-from ct_assets.ct_nifti.expert import load_expert
-from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.ct_nifti.source import source_series
-from ct_assets.dicom.written import write_objects
-from ct_assets.dicom_sr.reports import plan_reports
-from ct_assets.dicom_sr.sign_off import read_sign_offs
-from ct_assets.dicom_sr.tables import write_measurement_tables
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
@@ -33,6 +26,14 @@ def dicom_sr(scope: Scope) -> dg.AssetsDefinition:
     def dicom_sr(
         context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
     ) -> dg.MaterializeResult:
+        from ct_assets.ct_nifti.expert import load_expert
+        from ct_assets.ct_nifti.record import read_ct_record
+        from ct_assets.ct_nifti.source import source_series
+        from ct_assets.dicom.written import write_objects
+        from ct_assets.dicom_sr.reports import plan_reports
+        from ct_assets.dicom_sr.sign_off import read_sign_offs
+        from ct_assets.dicom_sr.tables import write_measurement_tables
+
         uid = context.partition_key
         context.log.info("series %s", uid)
         store, source = series_store.collection(collection.name), dicom_source.folder(collection)

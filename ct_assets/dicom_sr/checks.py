@@ -2,9 +2,7 @@
 
 import dagster as dg
 
-from ct_assets.ct_nifti.expert import series_expert_files
 from ct_assets.dicom_seg.checks import dciodvfy_check
-from ct_assets.dicom_sr.compare import differences
 from ct_assets.organs import EXPERT
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
@@ -24,6 +22,9 @@ def dicom_sr_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     def sr_reads_back(
         context: dg.AssetCheckExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
     ) -> dg.AssetCheckResult:
+        from ct_assets.ct_nifti.expert import series_expert_files
+        from ct_assets.dicom_sr.compare import differences
+
         store = series_store.collection(collection.name)
         experts = series_expert_files(collection, store, context.partition_key, dicom_source.folder(collection))
         problems = differences(store.series(context.partition_key), collection.models, {EXPERT: experts})

@@ -1,17 +1,19 @@
 """Asset organ_seg: one label map per configured nnU-Net model."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ct_assets.organ_seg.record import LabelMapRecord
-from ct_assets.organ_seg.segment import segment
 from ct_assets.organs import EXPERT
 from ct_assets.partitions import Scope
 from ct_assets.settings import settings
 from resources.compute import Compute, Resident
 from resources.model_store import ModelStore
 from resources.series_store import SeriesStore
+
+if TYPE_CHECKING:
+    from ct_assets.organ_seg.record import LabelMapRecord
 
 
 def organ_seg(scope: Scope) -> dg.AssetsDefinition:
@@ -29,6 +31,8 @@ def organ_seg(scope: Scope) -> dg.AssetsDefinition:
     def organ_seg(
         context: dg.AssetExecutionContext, series_store: SeriesStore, model_store: ModelStore, compute: Compute
     ) -> dg.MaterializeResult:
+        from ct_assets.organ_seg.segment import segment
+
         context.log.info("series %s", context.partition_key)
         folder = series_store.series(collection.name, context.partition_key)
         demonstration = bool(model_store.card(config.model).get("demonstration", False))
@@ -61,7 +65,7 @@ def organ_seg(scope: Scope) -> dg.AssetsDefinition:
     return organ_seg
 
 
-def _metadata(configuration: str, record: LabelMapRecord) -> dict[str, dg.MetadataValue]:
+def _metadata(configuration: str, record: "LabelMapRecord") -> dict[str, dg.MetadataValue]:
     volumes = {f"{configuration}/{organ}_ml": finding.volume_ml for organ, finding in record.organs.items()}
     return {
         **{name: dg.MetadataValue.float(round(volume, 2)) for name, volume in volumes.items()},

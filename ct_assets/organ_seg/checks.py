@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from ct_assets.organ_seg.record import read_label_map_record
 from ct_assets.partitions import Scope
 from resources.series_store import SeriesStore
 
@@ -17,6 +16,8 @@ def organ_seg_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         description="Esophagus, heart, trachea and aorta were found by every model.",
     )
     def organs_found(context: dg.AssetCheckExecutionContext, series_store: SeriesStore) -> dg.AssetCheckResult:
+        from ct_assets.organ_seg.record import read_label_map_record
+
         folder = series_store.series(collection.name, context.partition_key)
         missing = [
             f"{organ} ({model})"

@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from ct_assets.collection import Collection
-from ct_assets.qc_report.finding import Rule
+from ct_assets.qc_report.rule import Rule
 from ct_assets.qc_settings import MOST_SERIES
 
 
@@ -40,5 +37,8 @@ def few_series(cohort: Path, shards: int) -> bool:
     shards : int
         Partition sets of the collection.
     """
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
     selected = pq.read_table(cohort, columns=["selected"])["selected"]
     return (pc.sum(selected).as_py() or 0) <= MOST_SERIES * shards

@@ -1,23 +1,16 @@
 """Asset qc_report: every metric of a series, judged, and its page."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
-from ct_assets.ct_nifti.expert import load_expert
-from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.partitions import Scope
-from ct_assets.picture.image import data_url
 from ct_assets.qc_report.applicable import few_series
-from ct_assets.qc_report.cohort import read_distributions
-from ct_assets.qc_report.evaluate import evaluate
-from ct_assets.qc_report.finding import rule_outcomes
-from ct_assets.qc_report.inputs import SeriesInputs, files_of, load_inputs
-from ct_assets.qc_report.page import series_page
-from ct_assets.qc_report.preview import thumbnail
-from ct_assets.qc_report.review_section import refresh_page, review_section
-from ct_assets.store.atomic import write_text
-from ct_assets.store.tables import QC
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
+
+if TYPE_CHECKING:
+    from ct_assets.qc_report.inputs import SeriesInputs
 
 
 def qc_report(scope: Scope) -> dg.AssetsDefinition:
@@ -38,6 +31,17 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
     def qc_report(
         context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
     ) -> dg.MaterializeResult:
+        from ct_assets.ct_nifti.expert import load_expert
+        from ct_assets.ct_nifti.record import read_ct_record
+        from ct_assets.qc_report.cohort import read_distributions
+        from ct_assets.qc_report.evaluate import evaluate
+        from ct_assets.qc_report.finding import rule_outcomes
+        from ct_assets.qc_report.inputs import files_of, load_inputs
+        from ct_assets.qc_report.page import series_page
+        from ct_assets.qc_report.review_section import refresh_page, review_section
+        from ct_assets.store.atomic import write_text
+        from ct_assets.store.tables import QC
+
         uid = context.partition_key
         context.log.info("series %s", uid)
         store = series_store.collection(collection.name)
@@ -62,5 +66,8 @@ def qc_report(scope: Scope) -> dg.AssetsDefinition:
     return qc_report
 
 
-def _preview(inputs: SeriesInputs) -> dg.MarkdownMetadataValue:
+def _preview(inputs: "SeriesInputs") -> dg.MarkdownMetadataValue:
+    from ct_assets.picture.image import data_url
+    from ct_assets.qc_report.preview import thumbnail
+
     return dg.MetadataValue.md(f"![preview]({data_url(thumbnail(inputs))})")

@@ -1,19 +1,19 @@
 """Checks of qc_report: one per rule; a failure asks for review, stops nothing, and passes once it is accepted."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 
 from ct_assets.partitions import Scope
 from ct_assets.qc_report.applicable import rules_of
-from ct_assets.qc_report.finding import Outcome, rule_outcomes
-from ct_assets.qc_report.severity import severity
+from ct_assets.qc_report.rule import Outcome
 from ct_assets.qc_report.wording import RULE_DESCRIPTIONS
-from ct_assets.review.findings import read_states
-from ct_assets.review.state import State
-from ct_assets.store.tables import QC
 from resources.series_store import SeriesStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 BEYOND = "beyond limit in %"
 """Column of `ct_assets.qc_report.severity.severity` in per cent."""
@@ -42,6 +42,14 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     def qc_report_checks(
         context: dg.AssetCheckExecutionContext, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
+        import pandas as pd
+
+        from ct_assets.qc_report.finding import rule_outcomes
+        from ct_assets.qc_report.severity import severity
+        from ct_assets.review.findings import read_states
+        from ct_assets.review.state import State
+        from ct_assets.store.tables import QC
+
         store, uid = series_store.collection(name), context.partition_key
         folder = store.series(uid)
         qc = QC.read(folder.qc_table)
@@ -72,7 +80,7 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     return [qc_report_checks]
 
 
-def value_table(rows: pd.DataFrame, columns: Sequence[str]) -> dg.TableMetadataValue:
+def value_table(rows: "pd.DataFrame", columns: Sequence[str]) -> dg.TableMetadataValue:
     """Show rows in the metadata of a check.
 
     Parameters
@@ -90,7 +98,7 @@ def value_table(rows: pd.DataFrame, columns: Sequence[str]) -> dg.TableMetadataV
     return dg.MetadataValue.table(records, schema=dg.TableSchema(kinds))
 
 
-def _in_words(failing: pd.DataFrame) -> str:
+def _in_words(failing: "pd.DataFrame") -> str:
     """Say what failed and by how much."""
     columns = failing[["subject", "model", "explanation"]]
     return "; ".join(f"{subject} ({model}): {why}" for subject, model, why in columns.itertuples(index=False))
@@ -101,6 +109,8 @@ def _counted(states: "pd.Series[str]") -> str:
 
 
 def _cell(name: str, value: object) -> str | float | None:
+    import pandas as pd
+
     if name not in _NUMBERS:
         return str(value)
     number = float(str(value))

@@ -7,11 +7,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from ct_assets.organs import EXPERT, LUNGS, ORGANS, Organ
-from ct_assets.qc_report.finding import Finding, Outcome, SeriesIdentity, to_table
+from ct_assets.qc_report.finding import Finding, SeriesIdentity, to_table
 from ct_assets.qc_report.inputs import SeriesInputs
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce
 from ct_assets.qc_report.metrics import compare_masks
+from ct_assets.qc_report.rule import Outcome
 from ct_assets.store.tables import DISTRIBUTIONS
 
 

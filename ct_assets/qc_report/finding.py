@@ -2,34 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
 import pandas as pd
 
+from ct_assets.qc_report.rule import Outcome, Rule
 from ct_assets.store.tables import QC
-
-
-class Outcome(StrEnum):
-    """What a rule says about a metric."""
-
-    PASS = "pass"  # noqa: S105
-    NOT_EVALUATED = "not evaluated"
-    NOT_MEASURABLE = "not measurable"
-    FAIL = "fail"
-
-
-class Rule(StrEnum):
-    """Rules that judge a series: `ct_assets.qc_report.rules`."""
-
-    DICE = "dice"
-    HAUSDORFF = "hausdorff"
-    SPHERICITY = "sphericity"
-    VOLUME = "volume"
-    ORGAN_MISSING = "organ_missing"
-    LUNG_EXTENT = "lung_extent"
-    LUNG_ENDS = "lung_ends"
-    REGIONS = "regions"
-    Z_SPACING = "z_spacing"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,14 +4,10 @@ from collections.abc import Sequence
 from enum import Enum
 
 import dagster as dg
-import pyarrow as pa
 from pydantic import Field
 
 from ct_assets.collection import Collection
 from ct_assets.partitions import Scope, shard_of
-from ct_assets.qc_report.reviewed import review_series
-from ct_assets.review.record import Opinion, ReviewError
-from ct_assets.review.section import when_text
 from ct_assets.review.verdict import Decision, Verdict
 from resources.series_store import SeriesStore
 
@@ -48,6 +44,11 @@ def record_review(collections: Sequence[Collection]) -> dg.JobDefinition:
 
     @dg.op(name="review", description="Check the verdict, bind it to what was judged, and append it to the history.")
     def review(context: dg.OpExecutionContext, config: ReviewConfig, series_store: SeriesStore) -> None:
+        import pyarrow as pa
+
+        from ct_assets.qc_report.reviewed import review_series
+        from ct_assets.review.record import Opinion, ReviewError
+
         try:
             collection = known.get(config.collection.strip())
             if collection is None:
@@ -81,6 +82,8 @@ def record_review(collections: Sequence[Collection]) -> dg.JobDefinition:
 
 
 def _metadata(verdict: Verdict, page: dg.MetadataValue) -> dict[str, str | dg.MetadataValue]:
+    from ct_assets.review.section import when_text
+
     return {
         "verdict": str(verdict.verdict),
         "scope": verdict.scope,

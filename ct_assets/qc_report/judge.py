@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ct_assets.qc_report.finding import Outcome
 from ct_assets.qc_report.limits import Limits, LimitsInForce
+from ct_assets.qc_report.rule import Outcome
 from ct_assets.qc_report.rules import RULES
 from ct_assets.qc_settings import Region
 

@@ -11,11 +11,12 @@ from ct_assets.bpr_json.body_axis import body_axis
 from ct_assets.organs import EXPERT, LUNGS, ORGANS
 from ct_assets.picture.planes import Orientation, Plane, plane_image
 from ct_assets.qc_report.comparison import Comparisons
-from ct_assets.qc_report.finding import Outcome, Rule, rule_outcomes
+from ct_assets.qc_report.finding import rule_outcomes
 from ct_assets.qc_report.inputs import SeriesInputs
 from ct_assets.qc_report.outline import css, organ_colour, svg_path
 from ct_assets.qc_report.page_tables import axis_rows, extents, feature_rows, metric_rows
 from ct_assets.qc_report.preview import focus, panels
+from ct_assets.qc_report.rule import Outcome, Rule
 from ct_assets.qc_report.templating import environment, viewer_link
 from ct_assets.qc_report.wording import RULE_TITLES
 from ct_assets.store.tables import DISTRIBUTIONS

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ct_assets.qc_report.finding import Rule
+from ct_assets.qc_report.rule import Rule
 
 Values = npt.NDArray[np.float64]
 Passed = npt.NDArray[np.bool_]

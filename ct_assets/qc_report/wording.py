@@ -2,7 +2,7 @@
 
 import math
 
-from ct_assets.qc_report.finding import Rule
+from ct_assets.qc_report.rule import Rule
 
 RULE_TITLES: dict[Rule, str] = {
     Rule.DICE: "Dice against expert",

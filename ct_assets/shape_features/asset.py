@@ -4,18 +4,9 @@ import time
 from functools import partial
 
 import dagster as dg
-import numpy as np
-import pandas as pd
 
-from ct_assets.ct_nifti.expert import load_expert
-from ct_assets.ct_nifti.record import read_ct_record
-from ct_assets.organ_seg.record import read_label_map
 from ct_assets.organs import EXPERT, ORGANS
 from ct_assets.partitions import Scope
-from ct_assets.shape_features.measure import measure_organs
-from ct_assets.shape_features.organ_mask import organ_of_mask, organs_of_label_map
-from ct_assets.shape_features.overview import shape_overview
-from ct_assets.store.tables import SHAPE_FEATURES
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
 
@@ -36,6 +27,17 @@ def shape_features(scope: Scope) -> dg.AssetsDefinition:
     def shape_features(
         context: dg.AssetExecutionContext, dicom_source: DicomSource, series_store: SeriesStore
     ) -> dg.MaterializeResult:
+        import numpy as np
+        import pandas as pd
+
+        from ct_assets.ct_nifti.expert import load_expert
+        from ct_assets.ct_nifti.record import read_ct_record
+        from ct_assets.organ_seg.record import read_label_map
+        from ct_assets.shape_features.measure import measure_organs
+        from ct_assets.shape_features.organ_mask import organ_of_mask, organs_of_label_map
+        from ct_assets.shape_features.overview import shape_overview
+        from ct_assets.store.tables import SHAPE_FEATURES
+
         uid = context.partition_key
         context.log.info("series %s", uid)
         started = time.perf_counter()

@@ -3,7 +3,6 @@
 import dagster as dg
 
 from ct_assets.partitions import Scope, scopes
-from ct_assets.sr_validation.cohort import validate_cohort
 from resources.series_store import SeriesStore
 
 
@@ -21,6 +20,8 @@ def sr_validation(scope: Scope) -> dg.AssetsDefinition:
         description="PixelMed's DicomSRValidator on the reports of all series, or of a sample; export asks for it.",
     )
     def sr_validation(context: dg.AssetExecutionContext, series_store: SeriesStore) -> dg.MaterializeResult:
+        from ct_assets.sr_validation.cohort import validate_cohort
+
         store = series_store.collection(collection.name)
 
         def progress(done: int, of_all: int) -> None:

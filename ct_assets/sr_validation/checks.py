@@ -2,10 +2,7 @@
 
 import dagster as dg
 
-from ct_assets.dicom.validators import ValidationOutcome
 from ct_assets.partitions import Scope
-from ct_assets.sr_validation.cohort import REMEDY, rejections
-from ct_assets.store.tables import SR_VALIDATION
 from resources.series_store import SeriesStore
 
 _SHOWN = 20
@@ -20,6 +17,10 @@ def sr_validation_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         description="DicomSRValidator completes on every report, without an error and without a warning.",
     )
     def reports_accepted(series_store: SeriesStore) -> dg.AssetCheckResult:
+        from ct_assets.dicom.validators import ValidationOutcome
+        from ct_assets.sr_validation.cohort import REMEDY, rejections
+        from ct_assets.store.tables import SR_VALIDATION
+
         rows = SR_VALIDATION.read(series_store.collection(name).cohort.sr_validation)
         rejected = rejections(rows)
         absent = int((rows["outcome"] == ValidationOutcome.NOT_INSTALLED.value).sum())

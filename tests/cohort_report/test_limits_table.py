@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from ct_assets.cohort_report.limits_table import LimitCell, limit_rows
-from ct_assets.qc_report.finding import Rule
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce
+from ct_assets.qc_report.rule import Rule
 from ct_assets.qc_settings import QualityControl
 from ct_assets.store.tables import DISTRIBUTIONS, QC
 

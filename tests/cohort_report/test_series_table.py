@@ -7,7 +7,7 @@ import pytest
 
 from ct_assets.cohort_report.series_table import SeriesRow, series_rows
 from ct_assets.collection import Collection
-from ct_assets.qc_report.finding import Outcome, Rule
+from ct_assets.qc_report.rule import Outcome, Rule
 from ct_assets.store.tables import COHORT, QC
 
 Published = tuple[Collection, pd.DataFrame]

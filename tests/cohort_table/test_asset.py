@@ -5,7 +5,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster_gcp import BigQueryResource
 
 from ct_assets.cohort_table.asset import cohort_table
 from ct_assets.collection import Collection
@@ -14,7 +13,7 @@ from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
 from resources.warehouse import Warehouse
 
-WAREHOUSE = Warehouse(bigquery=BigQueryResource())
+WAREHOUSE = Warehouse()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from dagster_gcp import BigQueryResource
 
 from ct_assets.cohort_table.manifest import manifest, series_of_manifest
 from ct_assets.cohort_table.selection import characteristics, cohort, selection_flow
@@ -105,7 +104,7 @@ def _fill(server: BigQueryServer, rows: list[dict[str, Any]]) -> None:
 
 
 def _judged(server: BigQueryServer, collection: Collection) -> Judged:
-    warehouse = Warehouse(bigquery=BigQueryResource(gcp_credentials=server.credentials()))
+    warehouse = Warehouse(credentials=server.credentials())
     return series_of_bigquery(collection, warehouse)
 
 

@@ -10,7 +10,6 @@ import idc_index_data
 import pydicom
 import pytest
 from click.testing import CliRunner
-from dagster_gcp import BigQueryResource
 
 from ct_assets.cli import main
 from ct_assets.cohort_table.asset import cohort_table
@@ -105,7 +104,7 @@ def _resources(archive: Cloud, tmp_path: Path) -> dict[str, object]:
     return {
         "dicom_source": DicomSource(s3_endpoint=endpoints.s3, gcs_endpoint=endpoints.gs),
         "series_store": SeriesStore(root=str(tmp_path / "home")),
-        "warehouse": Warehouse(bigquery=BigQueryResource()),
+        "warehouse": Warehouse(),
     }
 
 

@@ -11,7 +11,7 @@ from ct_assets.collection import Collection
 from ct_assets.partitions import scopes
 from ct_assets.qc_report.applicable import few_series, rules_of
 from ct_assets.qc_report.checks import qc_report_checks
-from ct_assets.qc_report.finding import Rule
+from ct_assets.qc_report.rule import Rule
 from ct_assets.store.tables import COHORT
 from resources.series_store import SeriesStore
 from tests.qc_report.conftest import demo_collection

@@ -9,8 +9,9 @@ import pytest
 
 from ct_assets.collection import Collection
 from ct_assets.qc_report.evaluate import evaluate
-from ct_assets.qc_report.finding import Outcome, Rule, rule_outcomes
+from ct_assets.qc_report.finding import rule_outcomes
 from ct_assets.qc_report.inputs import SeriesInputs
+from ct_assets.qc_report.rule import Outcome, Rule
 from ct_assets.store.tables import QC, REGIONS
 
 ORDERS = [(False, False, False), (True, False, False), (False, True, False), (False, False, True), (True, True, True)]

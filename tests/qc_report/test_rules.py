@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ct_assets.qc_report.finding import Outcome, Rule, worst
+from ct_assets.qc_report.finding import worst
 from ct_assets.qc_report.judge import judged
 from ct_assets.qc_report.limits import LimitsInForce
+from ct_assets.qc_report.rule import Outcome, Rule
 from ct_assets.qc_report.rules import RULES
 from ct_assets.qc_report.severity import severity
 from ct_assets.qc_settings import QualityControl

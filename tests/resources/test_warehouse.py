@@ -4,7 +4,6 @@ import math
 import time
 
 import pytest
-from dagster_gcp import BigQueryResource
 from google.auth.compute_engine import _metadata
 
 from resources import warehouse as warehouse_module
@@ -41,8 +40,7 @@ def _warehouse(
     project: str | None = "my-project",
     credentials: str | None = None,
 ) -> Warehouse:
-    resource = BigQueryResource(project=project, gcp_credentials=credentials or server.credentials())
-    return Warehouse(bigquery=resource, maximum_gb=maximum_gb)
+    return Warehouse(project=project, credentials=credentials or server.credentials(), maximum_gb=maximum_gb)
 
 
 def _refusal(warehouse: Warehouse, sql: str = "SELECT 1 AS one") -> str:
@@ -129,7 +127,7 @@ def test_an_unknown_key_says_how_to_get_another(server):
 def test_without_credentials_it_is_said_what_to_set_and_no_cloud_is_looked_for(server, monkeypatch, tmp_path):
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setattr(_metadata, "_NO_GCE_CHECK", True)  # NO_GCE_CHECK=true is read at the import
-    message = _refusal(Warehouse(bigquery=BigQueryResource(project="my-project")))
+    message = _refusal(Warehouse(project="my-project"))
     assert "GOOGLE_APPLICATION_CREDENTIALS" in message
     assert "gcloud auth application-default login" in message
     assert server.requests == []
