@@ -17,6 +17,7 @@ from ct_assets.cli_query import query
 from ct_assets.cli_report import report
 from ct_assets.cli_review import review
 from ct_assets.cli_sign_off import sign_off
+from ct_assets.cli_status import status
 from ct_assets.cli_validate import validate
 from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import PROJECT_ROOT, settings
@@ -189,11 +190,12 @@ def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *,
     """Annotate with progress, print the summary, and exit with what it means."""
     from ct_assets import run, summary
     from ct_assets.installation import resources
+    from ct_assets.partitions import STAGES
     from resources.series_store import SeriesStore
 
     provided = resources()
     provided["series_store"] = SeriesStore(root=settings().home, folders=folders, pages_url=settings().pages_url)
-    with summary.progress(len(run.STAGES)) as on_stage:
+    with summary.progress(len(STAGES)) as on_stage:
         outcome = run.annotate(collection, instance=instance, resources=provided, on_stage=on_stage, again=again)
     summary.show(outcome, collection)
     annotated = any(series.status == "annotated" for series in outcome.series)
@@ -209,4 +211,5 @@ main.add_command(query)
 main.add_command(report)
 main.add_command(review)
 main.add_command(sign_off)
+main.add_command(status)
 main.add_command(validate)

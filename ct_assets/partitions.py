@@ -14,6 +14,9 @@ from ct_assets.collection import Collection
 COHORT_ASSETS = ("cohort_table", "sr_validation", "cohort_report")
 """Assets that describe a whole collection, and are not partitioned."""
 
+STAGES = ("ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report")
+"""Assets of a series, in pipeline order."""
+
 _CHUNK = 500
 PARTITION_TAG = "dagster/partition"
 """Tag of a run: the series that it works on."""

@@ -18,7 +18,7 @@ from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.source import source_files
 from ct_assets.definitions import collection_definitions
 from ct_assets.outcome import CohortOutcome, SeriesOutcome
-from ct_assets.partitions import Scope, scopes, shard_of
+from ct_assets.partitions import STAGES, Scope, scopes, shard_of
 from ct_assets.qc_report.rule import Rule
 from ct_assets.run_job import OnStage, check_outcome, execute, failure, progress_logger, run_or_raise
 from ct_assets.store.paths import SeriesFolder
@@ -28,9 +28,6 @@ from resources.model_store import ModelStore
 from resources.series_store import SeriesStore
 
 logger = logging.getLogger(__name__)
-
-STAGES = ("ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report")
-"""Stages of a series, in order."""
 
 COHORT_STAGES = ("cohort_table", "cohort_report")
 """Stages of the whole collection: before and after its series."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from statistics import median
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
@@ -10,6 +11,8 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from ct_assets.partitions import PARTITION_TAG, Scope, series_of_unfinished_runs
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+_RUNS_LOOKED_AT = 200
+_RUNS_TIMED = 20
 _CHUNK = 200  # series of one query: tags of a run are found by an index, and SQLite takes no more than 999 at once
 
 
@@ -75,6 +78,82 @@ def failures(instance: dg.DagsterInstance, scope: Scope, uids: Iterable[str]) ->
                 last.setdefault(uid, run.run_id)
         found |= {uid: Failures(counts[uid], run_id) for uid, run_id in last.items()}
     return found
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a run failed: the stage, empty if the run ended outside of all, and one line."""
+
+    stage: str
+    text: str
+
+
+def reason_of(events: Iterable[dg.DagsterEvent]) -> Reason:
+    """Return why a run failed, from its events.
+
+    Parameters
+    ----------
+    events : iterable of DagsterEvent
+        Events of the run, in order.
+    """
+    ended = "the run ended before its first stage"
+    for event in events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            text = error.message.strip().splitlines()[0] if error else "unknown error"
+            return Reason(stage_of(str(event.step_key)), text)
+        if event.event_type is dg.DagsterEventType.RUN_FAILURE and event.message:
+            ended = event.message.strip().splitlines()[0]
+    return Reason("", ended)
+
+
+def recorded_reason(instance: dg.DagsterInstance, run_id: str) -> Reason:
+    """Return why a run failed, from Dagster's records.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+        Where runs are recorded.
+    run_id : str
+        A failed run.
+    """
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    entries = instance.all_logs(run_id, of_type=kinds)
+    return reason_of(entry.dagster_event for entry in entries if entry.dagster_event is not None)
+
+
+def stage_of(step_key: str) -> str:
+    """Return the stage of a step: its asset, or the group of checks.
+
+    Parameters
+    ----------
+    step_key : str
+        Dagster's name of the step, such as ``demo__organ_seg``.
+    """
+    return step_key.rpartition("__")[2]
+
+
+def seconds_per_stage(instance: dg.DagsterInstance, scope: Scope, stages: Iterable[str]) -> dict[str, float]:
+    """Return the median seconds of each stage over the last runs that succeeded.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+        Where runs are recorded.
+    scope : Scope
+        The collection, or one of its shards.
+    stages : iterable of str
+        Assets, in order.
+    """
+    runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]), limit=_RUNS_LOOKED_AT)
+    taken: dict[str, list[float]] = {stage: [] for stage in stages}
+    for run in [run for run in runs if is_of(run, scope)][:_RUNS_TIMED]:
+        for step in instance.get_run_step_stats(run.run_id):
+            if step.start_time and step.end_time and stage_of(step.step_key) in taken:
+                taken[stage_of(step.step_key)].append(step.end_time - step.start_time)
+    return {stage: round(median(seconds), 2) for stage, seconds in taken.items() if seconds}
 
 
 def is_of(run: dg.DagsterRun, scope: Scope) -> bool:

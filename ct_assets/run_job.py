@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from ct_assets.run_history import reason_of, stage_of
+
 OnStage = Callable[[str, str], None]
 """Called with a series (or an empty string) and the stage that begins."""
 
@@ -26,7 +28,7 @@ def progress_logger(on_stage: OnStage, stages: Collection[str]) -> dg.LoggerDefi
             meta: dict[str, Any] = getattr(record, "dagster_meta", {})
             event = meta.get("dagster_event")
             if event is not None and event.event_type_value == "STEP_START":
-                stage = str(event.step_key).rpartition("__")[2]
+                stage = stage_of(str(event.step_key))
                 if stage in stages:
                     on_stage(meta.get("job_tags", {}).get("dagster/partition", ""), stage)
 
@@ -92,11 +94,5 @@ def check_outcome(evaluation: dg.AssetCheckEvaluation) -> str:
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
     """Say in one line which stage failed and why."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            text = error.message.strip().splitlines()[0] if error else "unknown error"
-            return f"{str(event.step_key).rpartition('__')[2]}: {text}"
-    return "the run ended before its first stage"
+    reason = reason_of(result.all_events)
+    return f"{reason.stage}: {reason.text}" if reason.stage else reason.text

@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
+from ct_assets.store.changed_series import read_changed_series
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 
 
@@ -26,6 +28,41 @@ class Converted:
     slices: int | None
     unfit_by_selection: str | None
     reasons: tuple[str, ...] = ()
+
+
+def series_states(
+    registered: Iterable[str], store: CollectionFolder, materialized: Set[str], selection: str
+) -> Iterator[tuple[str, SeriesState]]:
+    """Yield the state of each series, looking at as few files as will do.
+
+    A series that Dagster calls materialized is annotated if its folder is there and its source has not changed since;
+    of any other, its files decide.
+
+    Parameters
+    ----------
+    registered : iterable of str
+        Series: partition keys.
+    store : CollectionFolder
+        The collection's folder.
+    materialized : set of str
+        Series whose qc_report Dagster knows.
+    selection : str
+        Digest of the collection's selection (`ct_assets.collection.selection_digest`).
+
+    Raises
+    ------
+    RecordError
+        If changed_series.json is damaged.
+    """
+    there = _names(store.path / "series")
+    changed = read_changed_series(store.cohort.changed_series).instances
+    for uid in registered:
+        if uid not in there:
+            yield uid, SeriesState.UNFINISHED
+        elif uid in materialized and uid not in changed:
+            yield uid, SeriesState.ANNOTATED
+        else:
+            yield uid, state_of(store.series(uid), selection, changed.get(uid))
 
 
 def state_of(folder: SeriesFolder, selection: str, instances: int | None = None) -> SeriesState:
@@ -66,20 +103,6 @@ def read_converted(record: Path) -> Converted | None:
         return None
 
 
-def series_with_files(store: CollectionFolder) -> set[str]:
-    """Return the series that have a folder, by one listing.
-
-    Parameters
-    ----------
-    store : CollectionFolder
-        The collection.
-    """
-    try:
-        return set(os.listdir(store.path / "series"))  # noqa: PTH208 - names, not a path for each of 100,000
-    except FileNotFoundError:
-        return set()
-
-
 @lru_cache(maxsize=200_000)
 def _read(record: Path, _changed: int) -> Converted | None:
     try:
@@ -92,3 +115,10 @@ def _read(record: Path, _changed: int) -> Converted | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # damaged: one series, which the run names, must not stop the others
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))  # noqa: PTH208 - names; a path for each of 100,000 takes a second
+    except FileNotFoundError:
+        return set()

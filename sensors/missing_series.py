@@ -8,9 +8,7 @@ import dagster as dg
 from ct_assets.collection import selection_digest
 from ct_assets.partitions import Scope
 from ct_assets.run_history import failed_last, failures, in_flight
-from ct_assets.series_states import SeriesState, series_with_files, state_of
-from ct_assets.store.changed_series import read_changed_series
-from ct_assets.store.paths import CollectionFolder
+from ct_assets.series_states import SeriesState, series_states
 from resources.series_store import SeriesStore
 
 _COUNTED: dict[str, int] = {}
@@ -62,43 +60,6 @@ def next_missing(
     return chosen
 
 
-def missing_from(
-    registered: Iterable[str], store: CollectionFolder, materialized: Set[str], selection: str
-) -> Iterable[str]:
-    """Yield the series that are neither annotated nor known to be unfit, looking at as few files as will do.
-
-    A series that Dagster calls materialized is annotated if its folder is there and its source has not changed since;
-    of any other, its files decide.
-
-    Parameters
-    ----------
-    registered : iterable of str
-        Partition keys.
-    store : CollectionFolder
-        The collection's folder.
-    materialized : set of str
-        Series whose qc_report Dagster knows.
-    selection : str
-        Digest of the collection's selection (`ct_assets.collection.selection_digest`).
-
-    Raises
-    ------
-    RecordError
-        If changed_series.json is damaged.
-    """
-    there = series_with_files(store)
-    changed = read_changed_series(store.cohort.changed_series).instances
-    for uid in registered:
-        if uid in there and uid in materialized and uid not in changed:
-            continue
-        if uid not in there or _unfinished(store, uid, selection, changed.get(uid)):
-            yield uid
-
-
-def _unfinished(store: CollectionFolder, uid: str, selection: str, instances: int | None) -> bool:
-    return state_of(store.series(uid), selection, instances) is SeriesState.UNFINISHED
-
-
 def missing_series_schedule(scope: Scope) -> dg.ScheduleDefinition:
     """Return the missing_series schedule of a collection, or of one of its shards."""
     collection, name = scope.collection, scope.partitions.name
@@ -115,14 +76,14 @@ def missing_series_schedule(scope: Scope) -> dg.ScheduleDefinition:
     ) -> list[dg.RunRequest] | dg.SkipReason:
         instance = context.instance
         latest_failures = failed_last(instance)
-        missing = missing_from(
+        states = series_states(
             instance.get_dynamic_partitions(name),
             series_store.collection(collection.name),
             instance.get_materialized_partitions(scope.key("qc_report")),
             selection_digest(collection),
         )
         chosen = next_missing(
-            missing,
+            (uid for uid, state in states if state is SeriesState.UNFINISHED),
             in_flight(instance, scope),
             latest_failures.keys(),
             lambda uids: _failures(instance, scope, {uid: latest_failures[uid] for uid in uids}),

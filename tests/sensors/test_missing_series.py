@@ -12,10 +12,11 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from ct_assets.definitions import collection_definitions
 from ct_assets.installation import resources
 from ct_assets.partitions import Scope, register_series
+from ct_assets.series_states import SeriesState, series_states
 from ct_assets.store.changed_series import ChangedSeries, read_changed_series
 from ct_assets.store.paths import SeriesFolder
 from resources.series_store import SeriesStore
-from sensors.missing_series import missing_from, missing_series_schedule, next_missing
+from sensors.missing_series import missing_series_schedule, next_missing
 
 UIDS = [f"1.2.{number}" for number in range(6)]
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
@@ -64,7 +65,8 @@ def _fill(folder: SeriesFolder, **record: object) -> SeriesFolder:
 
 
 def _missing(store: SeriesStore, uids: list[str], materialized: set[str], selection: str = "today") -> list[str]:
-    return list(missing_from(uids, store.collection("mine"), materialized, selection))
+    states = series_states(uids, store.collection("mine"), materialized, selection)
+    return [uid for uid, state in states if state is SeriesState.UNFINISHED]
 
 
 def test_a_series_of_which_more_has_arrived_is_missing(store):
