@@ -1,42 +1,33 @@
 """The service as `make ui` starts it, for tests: resident models, web server, daemon, all on loopback."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+
+from tests.service_graphql import GraphQL
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 
-class Service:
-    """A running web server that answers GraphQL, with its Ray cluster, below one process."""
+class Service(GraphQL):
+    """A running web server, with its Ray cluster, below one process."""
 
     def __init__(self, url: str, ray_address: str, pid: int) -> None:
-        self.url, self.ray_address, self.pid = url, ray_address, pid
-
-    def graphql(self, query: str, **variables: Any) -> Any:
-        """Return the data of a query; errors of the server are raised."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=120) as response:
-            answer = json.load(response)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+        super().__init__(url)
+        self.ray_address, self.pid = ray_address, pid
 
 
 @contextmanager
 def serve(home: Path, state: Path) -> Iterator[Service]:
     """Serve the project's own workspace on a store."""
-    port, ray_port, pages_port = _free_port(), _free_port(), _free_port()
+    port, ray_port, pages_port = free_port(), free_port(), free_port()
     environment = {
         **os.environ,
         "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -61,15 +52,9 @@ def serve(home: Path, state: Path) -> Iterator[Service]:
 
 def _wait(service: Service, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 240
-    while True:
+    while not service.knows_the_code():
         assert process.poll() is None, f"the service ended: {log.read_text()[-3000:]}"
         assert time.monotonic() < deadline, f"the service does not answer: {log.read_text()[-3000:]}"
-        try:
-            locations = service.graphql("{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }")
-            if locations["repositoriesOrError"].get("nodes"):
-                return
-        except OSError:
-            pass
         time.sleep(1)
 
 
@@ -82,7 +67,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -1,7 +1,6 @@
 """The service on the demo collection: a backfill of all partitions through GraphQL, checks per partition, logs."""
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +9,11 @@ import pytest
 from ct_assets.demo.collection import make_collection
 from ct_assets.qc_report.rule import Rule
 from ct_assets.store.paths import CollectionFolder
-from ct_assets.store.tables import COHORT, QC
+from ct_assets.store.tables import COHORT
+from tests.planted_faults import planted_faults
 from tests.service import Service, serve
+from tests.service_graphql import tag
 from tests.service_processes import Seen, resident_models, watch
-
-LAUNCH = """
-mutation($key: [String!]!, $selector: String!, $checks: [AssetCheckHandleInput!]!) {
-  launchPipelineExecution(executionParams: {
-    selector: {repositoryLocationName: "ct_assets", repositoryName: "__repository__", pipelineName: $selector,
-               assetSelection: [{path: $key}], assetCheckSelection: $checks}, mode: "default"}) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-  }
-}"""
-RUN = """
-query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"""
-BACKFILL = """
-mutation($keys: [AssetKeyInput!]!, $partitions: [String!]!) {
-  launchPartitionBackfill(backfillParams: {assetSelection: $keys, partitionNames: $partitions}) {
-    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
-  }
-}"""
-BACKFILL_STATUS = """
-query($id: String!) { partitionBackfillOrError(backfillId: $id) { __typename ... on PartitionBackfill {
-  status runs { runId status tags { key value } } } } }"""
-CHECKS = """
-query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { assetChecksOrError {
-  ... on AssetChecks { checks { name partitionStatuses { __typename
-    ... on AssetCheckDefaultPartitionStatuses { succeededPartitions failedPartitions executionFailedPartitions
-      skippedPartitions inProgressPartitions } } } } } } } }"""
-LOGS = """
-query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { __typename
-  ... on MessageEvent { message } } } } }"""
-FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
 @pytest.fixture(scope="module")
@@ -56,30 +28,10 @@ def service(demo_home, tmp_path_factory):
         yield running
 
 
-def _await(seconds: float, done: Any, value: Any) -> Any:
-    deadline = time.monotonic() + seconds
-    while not done(found := value()):
-        assert time.monotonic() < deadline, found
-        time.sleep(2)
-    return found
-
-
-def _materialize(service: Service, asset: str, *checks: str) -> None:
-    """Materialize an asset of the cohort with some of its checks, as the UI does."""
-    key = ["demo", asset]
-    handles = [{"assetKey": {"path": key}, "name": check} for check in checks]
-    launched = service.graphql(LAUNCH, key=key, selector="__ASSET_JOB", checks=handles)
-    run_id = launched["launchPipelineExecution"]["run"]["runId"]
-    status = _await(
-        180, lambda status: status in FINISHED, lambda: service.graphql(RUN, id=run_id)["runOrError"]["status"]
-    )
-    assert status == "SUCCESS"
-
-
 @pytest.fixture(scope="module")
 def selected(service: Service, demo_home: Path) -> list[str]:
     """The registered partitions, after cohort_table was materialized as the UI does it."""
-    _materialize(service, "cohort_table")
+    service.materialize("cohort_table")
     cohort = COHORT.read(CollectionFolder(demo_home / "demo").cohort.cohort)
     assert len(cohort) == 9
     return list(cohort.loc[cohort["selected"], "SeriesInstanceUID"])
@@ -88,15 +40,8 @@ def selected(service: Service, demo_home: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def watched(service: Service, selected: list[str]) -> tuple[list[dict[str, Any]], Seen]:
     """The runs of a backfill of every asset of a series for all partitions, and the processes seen meanwhile."""
-    names = ["ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report"]
     with watch(service.pid) as seen:
-        launched = service.graphql(BACKFILL, keys=[{"path": ["demo", name]} for name in names], partitions=selected)
-        backfill_id = launched["launchPartitionBackfill"]["backfillId"]
-        found = _await(
-            900,
-            lambda found: found["status"].startswith("COMPLETED") or found["status"] == "FAILED",
-            lambda: service.graphql(BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"],
-        )
+        found = service.backfill(service.start_backfill(selected))
     assert found["status"] == "COMPLETED_SUCCESS", found
     return list(found["runs"]), seen
 
@@ -108,17 +53,16 @@ def backfill(watched: tuple[list[dict[str, Any]], Seen]) -> list[dict[str, Any]]
 
 @pytest.mark.timeout(1200)
 def test_a_backfill_of_all_partitions_finishes_with_one_run_per_series(selected, backfill):
-    partitions = [tag["value"] for run in backfill for tag in run["tags"] if tag["key"] == "dagster/partition"]
-    assert sorted(partitions) == sorted(selected)
+    assert sorted(tag(run, "dagster/partition") for run in backfill) == sorted(selected)
     assert len(selected) == 6
     assert {run["status"] for run in backfill} == {"SUCCESS"}
 
 
 def test_every_runs_log_names_its_series_at_every_stage(service, backfill):
     for run in backfill:
-        uid = next(tag["value"] for tag in run["tags"] if tag["key"] == "dagster/partition")
-        events = service.graphql(LOGS, id=run["runId"])["logsForRun"]["events"]
-        messages = [event.get("message", "") for event in events if event["__typename"] == "LogMessageEvent"]
+        uid = tag(run, "dagster/partition")
+        events = service.events(run["runId"])
+        messages = [event["message"] for event in events if event["__typename"] == "LogMessageEvent"]
         assert sum(message == f"series {uid}" for message in messages) == 7
 
 
@@ -126,7 +70,7 @@ def test_runs_import_no_torch_because_each_model_is_loaded_once_in_a_process_of_
     backfill, seen = watched
     assert {seen.commands[pid] for pid in seen.with_torch} == set(), "neither a run nor the servers map torch"
     for run in backfill:
-        messages = _messages(service, run["runId"])
+        messages = service.messages(run["runId"])
         started = re.search(r"Started process for run \(pid: (\d+)\)", messages)
         assert started, messages
         assert int(started[1]) in seen.commands, "the process of the run was watched"
@@ -141,9 +85,7 @@ def test_runs_import_no_torch_because_each_model_is_loaded_once_in_a_process_of_
 def test_check_results_show_per_partition(service, selected, backfill):
     results = {}
     for asset in ("ct_nifti", "organ_seg", "bpr_json", "dicom_seg", "dicom_sr", "qc_report"):
-        answer = service.graphql(CHECKS, key={"path": ["demo", asset]})
-        for check in answer["assetNodeOrError"]["assetChecksOrError"]["checks"]:
-            results[check["name"]] = check["partitionStatuses"]
+        results.update(service.checks(asset))
     for name, statuses in results.items():
         judged = statuses["succeededPartitions"] + statuses["failedPartitions"]
         assert sorted(judged) == sorted(selected), (name, statuses)
@@ -153,37 +95,23 @@ def test_check_results_show_per_partition(service, selected, backfill):
 
 def test_the_planted_faults_show_and_nothing_else(service, demo_home, selected, backfill):
     """The shifted expert fails Dice; the short scan is not measurable; all other series pass every rule."""
-    folder = CollectionFolder(demo_home / "demo")
-    tables = {uid: QC.read(folder.series(uid).qc_table) for uid in selected}
-    patients = {uid: table["PatientID"].iloc[0] for uid, table in tables.items()}
-    failed = {patients[uid]: set(t.loc[t["outcome"] == "fail", "rule"]) for uid, t in tables.items()}
-    assert sorted(failed.values(), key=len) == [set()] * 5 + [{"dice", "hausdorff"}], failed
-    not_measurable = [uid for uid, t in tables.items() if (t["outcome"] == "not measurable").any()]
-    assert len(not_measurable) == 1
-    rows = tables[not_measurable[0]].query("outcome == 'not measurable'")
-    assert set(rows["rule"]) == {"lung_extent", "lung_ends"}
-    assert set(rows["explanation"]) == {"lung_end not located: beyond the scored slices"}
-    answer = service.graphql(CHECKS, key={"path": ["demo", "qc_report"]})
-    checks = {
-        check["name"]: check["partitionStatuses"]
-        for check in answer["assetNodeOrError"]["assetChecksOrError"]["checks"]
-    }
-    shifted = [uid for uid in selected if failed[patients[uid]]]
-    assert checks["dice"]["failedPartitions"] == shifted
+    planted = planted_faults(demo_home, selected)
+    checks = service.checks("qc_report")
+    assert checks["dice"]["failedPartitions"] == [planted.misdrawn]
     failing = {name for name, statuses in checks.items() if statuses["failedPartitions"]}
     assert (len(checks), failing) == (9, {"dice", "hausdorff"})
 
 
 @pytest.fixture(scope="module")
 def report(service: Service, backfill: list[dict[str, Any]]) -> None:
-    _materialize(service, "cohort_report", *(str(rule) for rule in Rule))
+    service.materialize("cohort_report", checks=tuple(str(rule) for rule in Rule))
 
 
 def test_a_reviewer_goes_from_a_failing_check_to_the_page_of_the_series(
     service, browser, screenshots, demo_home, selected, report
 ):
     """In the UI: which series fail and by how much, then the page that the metadata link."""
-    [shifted] = [uid for uid in selected if _fails(demo_home, uid, Rule.DICE)]
+    shifted = planted_faults(demo_home, selected).misdrawn
     with browser.new_context(viewport={"width": 1500, "height": 950}) as context:
         ui = context.new_page()
         ui.goto(f"{service.url}/assets/demo/qc_report?view=checks&checkDetail=dice", timeout=120_000)
@@ -227,13 +155,3 @@ def test_a_click_on_a_point_of_the_report_opens_the_page_of_the_series(
         opened.value.get_by_role("heading", name="Planes through the heart").wait_for(timeout=60_000)
         assert opened.value.url in {folder.series(uid).qc_page.as_uri() for uid in selected}
     assert not problems
-
-
-def _fails(home: Path, uid: str, rule: Rule) -> bool:
-    qc = QC.read(CollectionFolder(home / "demo").series(uid).qc_table)
-    return bool(((qc["rule"] == str(rule)) & (qc["outcome"] == "fail")).any())
-
-
-def _messages(service: Service, run_id: str) -> str:
-    events = service.graphql(LOGS, id=run_id)["logsForRun"]["events"]
-    return " ".join(event.get("message", "") for event in events)
