@@ -25,9 +25,11 @@ from ct_assets.qc_report.asset import qc_report
 from ct_assets.qc_report.checks import qc_report_checks
 from ct_assets.qc_report.job import record_review
 from ct_assets.shape_features.asset import shape_features
+from ct_assets.source_settings import FolderSource
 from ct_assets.sr_validation.asset import sr_validation
 from ct_assets.sr_validation.checks import sr_validation_checks
 from sensors.missing_series import missing_series_schedule
+from sensors.new_release import new_release_sensor
 from sensors.new_series import new_series_sensor
 
 SERIES_ASSETS = (ct_nifti, organ_seg, bpr_json, shape_features, dicom_seg, dicom_sr, qc_report)
@@ -63,11 +65,12 @@ def collection_definitions(collection: Collection) -> dg.Definitions:
     assets += [factory(scope) for scope in parts for factory in SERIES_ASSETS]
     checks = [check for factory in COHORT_CHECKS for check in factory(parts[0])]
     checks += [check for scope in parts for factory in SERIES_CHECKS for check in factory(scope)]
+    source_sensor = new_series_sensor if isinstance(collection.source, FolderSource) else new_release_sensor
     schedules = [missing_series_schedule(scope) for scope in parts]
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        sensors=[new_series_sensor(parts[0])],
+        sensors=[source_sensor(parts[0])],
         schedules=schedules,
         jobs=[scope.job for scope in parts],
     )

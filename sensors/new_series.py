@@ -13,7 +13,6 @@ from typing import Self
 import dagster as dg
 
 from ct_assets.partitions import Scope
-from ct_assets.source_settings import FolderSource
 from ct_assets.store.digest import combined_digest
 from ct_assets.store.walk import walk_files
 from resources.dicom_source import DicomSource, SourceUnavailableError
@@ -98,7 +97,7 @@ def list_files(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def new_series_sensor(scope: Scope) -> dg.SensorDefinition:
-    """Return the new_series sensor of a collection."""
+    """Return the new_series sensor of a collection that is a folder of DICOM files."""
     collection = scope.collection
 
     @dg.sensor(
@@ -108,11 +107,6 @@ def new_series_sensor(scope: Scope) -> dg.SensorDefinition:
         description="Asks for cohort_table when the DICOM files of the collection have changed and come to rest.",
     )
     def new_series(context: dg.SensorEvaluationContext, dicom_source: DicomSource) -> dg.SensorResult | dg.SkipReason:
-        if not isinstance(collection.source, FolderSource):
-            return dg.SkipReason(
-                "its series are fetched when they are asked for; materialize cohort_table to take over what was "
-                "decided on their headers, or a new release of the Imaging Data Commons"
-            )
         try:
             folder = dicom_source.folder(collection)
         except SourceUnavailableError as error:

@@ -6,8 +6,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ct_assets.collection import Collection
-from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from sensors.new_series import Cursor, fingerprint, list_files, new_series_sensor
 
@@ -47,14 +45,6 @@ def test_the_sensor_asks_once_per_change(tick, tmp_path):
     assert back.cursor == first.cursor
     assert [request.run_key for request in back.run_requests] == [None], "an earlier state is asked for again"
     assert [name for name, _, _ in list_files(tmp_path / "dicom")] == ["a.dcm"]
-
-
-def test_the_sensor_leaves_series_in_buckets_alone(scope, tmp_path):
-    source = {"kind": "idc", "collection_id": "nlst", "mirror": str(tmp_path / "dicom")}
-    remote = Collection.model_validate({**scope.collection.model_dump(), "source": source})
-    (tmp_path / "dicom").mkdir()
-    context = dg.build_sensor_context(resources={"dicom_source": DicomSource()})
-    assert "fetched when they are asked for" in str(new_series_sensor(Scope(remote))(context))
 
 
 def test_the_sensor_does_not_ask_in_the_middle_of_a_copy(tick, tmp_path):
