@@ -93,7 +93,11 @@ class Scope:
         """Job that takes one series through the whole chain, checks included."""
         cohort = dg.AssetSelection.assets(*(self.cohort_key(asset) for asset in COHORT_ASSETS))
         chain = dg.AssetSelection.key_prefixes(list(self.key("x").path[:-1])) - cohort
-        return dg.define_asset_job(f"{self.partitions.name}_annotate", selection=chain)
+        return dg.define_asset_job(
+            f"{self.partitions.name}_annotate",
+            selection=chain,
+            description="Takes series through the whole chain, each in a run of its own: Materialize all, and choose.",
+        )
 
 
 def scopes(collection: Collection) -> list[Scope]:

@@ -28,6 +28,8 @@ mutation($keys: [AssetKeyInput!]!, $partitions: [String!]!) {
 BACKFILL_STATUS = """
 query($id: String!) { partitionBackfillOrError(backfillId: $id) { __typename ... on PartitionBackfill {
   status runs { runId status tags { key value } } } } }"""
+BACKFILLS = """
+{ partitionBackfillsOrError { ... on PartitionBackfills { results { id } } } }"""
 CHECKS = """
 query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { assetChecksOrError {
   ... on AssetChecks { checks { name partitionStatuses { __typename
@@ -93,6 +95,10 @@ class GraphQL:
         keys = [{"path": ["demo", name]} for name in assets]
         launched = self.graphql(BACKFILL, keys=keys, partitions=partitions)["launchPartitionBackfill"]
         return str(launched["backfillId"])
+
+    def backfills(self) -> list[str]:
+        """The ids of all backfills, the latest first."""
+        return [str(found["id"]) for found in self.graphql(BACKFILLS)["partitionBackfillsOrError"]["results"]]
 
     def backfill(self, backfill_id: str, seconds: float = 900) -> Any:
         """The backfill once it has finished: its status and its runs."""

@@ -1,10 +1,11 @@
-"""The service on the demo collection: a backfill of all partitions through GraphQL, checks per partition, logs."""
+"""The service on the demo collection: a backfill by the dialog of the web UI, checks per partition, logs, pages."""
 
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from ct_assets.demo.collection import make_collection
 from ct_assets.qc_report.rule import Rule
@@ -12,7 +13,7 @@ from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT
 from tests.planted_faults import planted_faults
 from tests.service import Service, serve
-from tests.service_graphql import tag
+from tests.service_graphql import tag, wait
 from tests.service_processes import Seen, resident_models, watch
 
 
@@ -38,10 +39,21 @@ def selected(service: Service, demo_home: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def watched(service: Service, selected: list[str]) -> tuple[list[dict[str, Any]], Seen]:
-    """The runs of a backfill of every asset of a series for all partitions, and the processes seen meanwhile."""
+def watched(
+    service: Service, selected: list[str], browser: Browser, screenshots: Path
+) -> tuple[list[dict[str, Any]], Seen]:
+    """The runs of a backfill of all partitions, launched by clicks in the UI, and the processes seen meanwhile."""
     with watch(service.pid) as seen:
-        found = service.backfill(service.start_backfill(selected))
+        with browser.new_context(viewport={"width": 1500, "height": 950}) as context:
+            ui = context.new_page()
+            ui.goto(f"{service.url}/locations/ct_assets/jobs/demo_series_annotate", timeout=120_000)
+            ui.get_by_role("button", name="Materialize all").click(timeout=120_000)
+            ui.get_by_role("button", name="All", exact=True).click(timeout=60_000)
+            ui.get_by_text(f"{len(selected)} partitions", exact=True).first.wait_for(timeout=60_000)
+            ui.screenshot(path=screenshots / "backfill_dialog.png")
+            ui.get_by_role("button", name="Launch backfill").click(timeout=60_000)
+            [backfill_id] = wait(120, bool, service.backfills)
+        found = service.backfill(backfill_id)
     assert found["status"] == "COMPLETED_SUCCESS", found
     return list(found["runs"]), seen
 
@@ -56,6 +68,20 @@ def test_a_backfill_of_all_partitions_finishes_with_one_run_per_series(selected,
     assert sorted(tag(run, "dagster/partition") for run in backfill) == sorted(selected)
     assert len(selected) == 6
     assert {run["status"] for run in backfill} == {"SUCCESS"}
+
+
+def test_the_partition_bar_is_green_after_it(service, browser, screenshots, selected, backfill):
+    with browser.new_context(viewport={"width": 1500, "height": 950}) as context:
+        ui = context.new_page()
+        ui.goto(f"{service.url}/assets/demo/qc_report?view=partitions", timeout=120_000)
+        for shown in (f"Materialized ({len(selected)})", "Failed (0)", "Missing (0)", "Materializing (0)"):
+            ui.get_by_text(shown).wait_for(timeout=60_000)
+        ui.screenshot(path=screenshots / "partitions.png")
+        ui.goto(f"{service.url}/locations/ct_assets/jobs/demo_series_annotate", timeout=120_000)
+        filled = ui.get_by_text("100% filled")
+        filled.nth(3).wait_for(timeout=60_000)
+        assert ui.get_by_text("% filled").count() == filled.count(), "as many assets as the picture has room for"
+        ui.screenshot(path=screenshots / "job.png")
 
 
 def test_every_runs_log_names_its_series_at_every_stage(service, backfill):
