@@ -85,6 +85,10 @@ bench-dicom: install ## Time and size our SEG and SR beside dcmqi's; one JSON li
 bench-qc: install debian-packages ## Time the mask metrics beside plastimatch's and the cohort report; one JSON line last
 	$(BIN)/python -m benchmarks.qc
 
+.PHONY: bench-ops
+bench-ops: install debian-packages ## What running costs per series, and 100,000 of them; one JSON line last
+	$(BIN)/python -m benchmarks.ops
+
 .PHONY: format
 format: install ## Format the code
 	$(BIN)/ruff check --fix .
