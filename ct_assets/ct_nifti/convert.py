@@ -2,7 +2,6 @@
 
 import gzip
 import logging
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from ct_assets.ct_nifti.record import CtRecord, SliceRecord, read_ct_record
 from ct_assets.dicom.series import CtSeries, InconsistentSeriesError, read_header
 from ct_assets.store.atomic import atomic_path
 from ct_assets.store.digest import combined_digest, file_digest
+from ct_assets.store.leftovers import scratch_folder
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.record import RecordError
 
@@ -67,8 +67,8 @@ def convert(files: Sequence[Path], folder: SeriesFolder, rejected: Rejected | No
         assert rejected is not None
         record = _unfit(files, digest, rejected)
     else:
-        with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch:
-            conversion = run_dcm2niix(list(files), Path(scratch))
+        with scratch_folder() as scratch:
+            conversion = run_dcm2niix(list(files), scratch)
             record = _record(series, conversion, digest, folder)
     if not record.fit:
         logger.warning("series %s is unfit: %s", record.series_instance_uid, "; ".join(record.reasons))

@@ -1,14 +1,20 @@
 """dcm2niix as a function: files in, the volumes that it makes out."""
 
 import logging
+import math
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel as nib
+
+from ct_assets.store.space import NoSpaceLeftError
+
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 900
+_NOT_WRITTEN = "Unable to write"
 
 
 class ConversionError(RuntimeError):
@@ -43,6 +49,8 @@ def run_dcm2niix(files: list[Path], scratch: Path) -> Conversion:
     ------
     ConversionError
         If the program cannot be started, crashes, or does not end.
+    NoSpaceLeftError
+        If the disk of the scratch folder is full, which would look like a series that has no volume.
     """
     source, target = scratch / "dicom", scratch / "nifti"
     source.mkdir()
@@ -60,8 +68,18 @@ def run_dcm2niix(files: list[Path], scratch: Path) -> Conversion:
         message = f"dcm2niix was ended by signal {-result.returncode}: {output[-400:]}"
         raise ConversionError(message)
     volumes = tuple(sorted(target.glob("*.nii")))
+    if _NOT_WRITTEN in output or not all(_is_whole(volume) for volume in volumes):
+        message = f"no space left in {scratch.parent} for dcm2niix; free some, or set TMPDIR to a larger folder"
+        raise NoSpaceLeftError(message)
     logger.info("dcm2niix made %d volumes of %d files (exit code %d)", len(volumes), len(files), result.returncode)
     return Conversion(volumes, _messages(output), _version(output))
+
+
+def _is_whole(volume: Path) -> bool:
+    """Tell whether a file has all voxels that its header states."""
+    image = nib.load(volume)
+    voxels: int = math.prod(image.shape) * image.get_data_dtype().itemsize
+    return volume.stat().st_size >= image.dataobj.offset + voxels
 
 
 def _program() -> str:

@@ -5,7 +5,6 @@ import os
 import queue
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import IO
 
 from ct_assets.dicom.validators import Validation, ValidationOutcome, starting_with, without_patient
 from ct_assets.store.digest import file_digest
+from ct_assets.store.leftovers import scratch_folder
 
 VALIDATOR = "DicomSRValidator"
 """Name of the validator in verdicts."""
@@ -129,13 +129,13 @@ class _Run:
 
     def verdicts(self) -> Iterator[tuple[str, Validation]]:
         """Yield name and verdict of each report until the JVM ends or one takes too long."""
-        with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch, (Path(scratch) / "log").open("w+b") as log:
+        with scratch_folder() as scratch, (scratch / "log").open("w+b") as log:
             for name in self._names:
                 (Path(scratch) / name).symlink_to(self._paths[int(name)].resolve())
             # Links with plain names: a path may hold what neither Java nor a line can carry.
-            (Path(scratch) / "names").write_text("".join(f"{name}\n" for name in self._names), encoding="ascii")
+            (scratch / "names").write_text("".join(f"{name}\n" for name in self._names), encoding="ascii")
             command = ["java", *_OPTIONS, "-cp", str(PIXELMED_JAR), str(_DRIVER), str(self._threads)]
-            with (Path(scratch) / "names").open("rb") as names:
+            with (scratch / "names").open("rb") as names:
                 process = subprocess.Popen(command, cwd=scratch, stdin=names, stdout=subprocess.PIPE, stderr=log)
             assert process.stdout is not None
             events: queue.Queue[bytes] = queue.Queue()

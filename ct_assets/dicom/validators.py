@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+
+from ct_assets.store.leftovers import scratch_folder
 
 DEFAULT_TIMEOUT = 300.0
 """Seconds after which a validator counts as failed."""
@@ -110,11 +111,11 @@ def _inflated(path: Path) -> Iterator[Path]:
     if syntax != DeflatedExplicitVRLittleEndian:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="ct-assets-") as scratch:
+    with scratch_folder() as scratch:
         dataset = pydicom.dcmread(path)
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        dataset.save_as(Path(scratch) / path.name, enforce_file_format=True)
-        yield Path(scratch) / path.name
+        dataset.save_as(scratch / path.name, enforce_file_format=True)
+        yield scratch / path.name
 
 
 def _verdict(validator: str, errors: tuple[str, ...], warnings: tuple[str, ...]) -> Validation:

@@ -1,6 +1,5 @@
 """The embedded engine: DuckDB through Ibis, with bounded memory and room to spill."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,8 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
+
+from ct_assets.store.leftovers import scratch_folder
 
 MEMORY_LIMIT = "5GB"
 """Memory of DuckDB; the table of the whole NLST (21 million images) then stays below 8 GB in all."""
@@ -28,9 +29,9 @@ def duckdb_engine(*, threads: int | None = None) -> Iterator[Backend]:
     Backend
         Ibis backend; its tables are gone afterwards.
     """
-    with tempfile.TemporaryDirectory(prefix="ct-assets-duckdb-") as spill:
+    with scratch_folder() as spill:
         chosen = {"threads": threads} if threads else {}
-        backend = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, temp_directory=spill, **chosen)
+        backend = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, temp_directory=str(spill), **chosen)
         # Rows are sorted at the end; keeping their order on the way costs memory.
         backend.raw_sql("SET preserve_insertion_order = false")
         try:
