@@ -1,5 +1,6 @@
 """What Dagster's records say of the series of a collection: which are being worked on, and which failed how often."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from ct_assets.partitions import PARTITION_TAG, Scope, series_of_unfinished_runs
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+_OUR_ERROR = re.compile(r"^(ct_assets|resources)[.\w]*: ")
 _RUNS_LOOKED_AT = 200
 _RUNS_TIMED = 20
 _CHUNK = 200  # series of one query: tags of a run are found by an index, and SQLite takes no more than 999 at once
@@ -100,10 +102,11 @@ def reason_of(events: Iterable[dg.DagsterEvent]) -> Reason:
     for event in events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
+            # What a room raised; not its own causes, which name neither the file nor the remedy.
+            while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
                 error = error.cause
             text = error.message.strip().splitlines()[0] if error else "unknown error"
-            return Reason(stage_of(str(event.step_key)), text)
+            return Reason(stage_of(str(event.step_key)), _OUR_ERROR.sub("", text))
         if event.event_type is dg.DagsterEventType.RUN_FAILURE and event.message:
             ended = event.message.strip().splitlines()[0]
     return Reason("", ended)

@@ -1,7 +1,7 @@
 """Run one job in this process, tell what it does, and say what went wrong in it."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import dagster as dg
@@ -48,6 +48,7 @@ def execute(
     instance: dg.DagsterInstance,
     partition_key: str | None = None,
     raise_on_error: bool = False,
+    tags: Mapping[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Run a job.
 
@@ -63,25 +64,30 @@ def execute(
         Which partition.
     raise_on_error : bool, default False
         Raise Dagster's error instead of returning a failed result.
+    tags : mapping of str to str, optional
+        Tags of the run.
     """
     return definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         partition_key=partition_key,
         raise_on_error=raise_on_error,
+        tags=dict(tags or {}),
         run_config={"loggers": {"progress": {}}},
     )
 
 
-def run_or_raise(definitions: dg.Definitions, job: str, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+def run_or_raise(
+    definitions: dg.Definitions, job: str, instance: dg.DagsterInstance, tags: Mapping[str, str] | None = None
+) -> dg.ExecuteInProcessResult:
     """Run a job and raise what went wrong in it as it was raised there.
 
     Parameters
     ----------
-    definitions, job, instance
+    definitions, job, instance, tags
         As in `execute`.
     """
     try:
-        return execute(definitions, job, instance, raise_on_error=True)
+        return execute(definitions, job, instance, raise_on_error=True, tags=tags)
     except dg.DagsterExecutionStepExecutionError as error:
         raise error.user_exception from error
 

@@ -53,9 +53,9 @@ def _fail(scope: Scope, instance: dg.DagsterInstance, uid: str) -> None:
     @dg.op(name="demo__organ_seg")
     def organ_seg() -> None:
         try:
-            raise OSError(5, f"{uid}: Input/output error")
+            raise OSError(5, "Input/output error")
         except OSError as error:
-            message = "the label map cannot be written"
+            message = f"{uid}: the label map cannot be written"
             raise RuntimeError(message) from error
 
     @dg.job(name=scope.job.name)
@@ -87,7 +87,7 @@ def test_every_series_counts_once(store, tmp_path):
     assert told["unfit"] == {"a gap of 9 mm": 1}
     assert told["excluded"] == {"spacing": 1, "spacing, thickness": 1}
     [failed] = told["failed"]
-    assert failed["reason"] == {"stage": "organ_seg", "text": "OSError: [Errno 5] <series>: Input/output error"}
+    assert failed["reason"] == {"stage": "organ_seg", "text": "RuntimeError: <series>: the label map cannot be written"}
     assert (sorted(failed["series"]), failed["left"]) == ([POISON, HOPELESS], 1)
     assert told["to_review"] is None
     assert told["disk"]["series"] == 2
@@ -98,7 +98,7 @@ def test_the_table_names_what_a_person_can_act_on(store, tmp_path):
     with dg.DagsterInstance.get() as instance:
         _fill(store, instance)
     shown = status()
-    assert "organ_seg: OSError: [Errno 5] <series>: Input/output error: 2 series (1 of them left to you" in shown
+    assert "organ_seg: RuntimeError: <series>: the label map cannot be written: 2 series (1 of them left to you" in shown
     assert f"running: {RUNNING}" in shown
     assert "excluded by the selection: spacing 1, spacing, thickness 1" in shown
     assert "unfit, a gap of 9 mm: 1" in shown

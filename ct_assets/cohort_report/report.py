@@ -104,7 +104,7 @@ def _unfit(store: CollectionFolder, uids: list[str]) -> tuple[dict[str, str], li
         try:
             record = read_ct_record(path, require_fit=False)
         except (OSError, RecordError) as error:
-            damaged.append(UnreadableTable(path, str(error)))
+            damaged.append(UnreadableTable.of(path, error))
             continue
         if not record.fit:
             unfit[record.series_instance_uid] = "; ".join(record.reasons)

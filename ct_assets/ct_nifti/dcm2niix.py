@@ -78,8 +78,8 @@ def run_dcm2niix(files: list[Path], scratch: Path) -> Conversion:
 def _is_whole(volume: Path) -> bool:
     """Tell whether a file has all voxels that its header states."""
     image = nib.load(volume)
-    voxels: int = math.prod(image.shape) * image.get_data_dtype().itemsize
-    return volume.stat().st_size >= image.dataobj.offset + voxels
+    expected: int = image.dataobj.offset + math.prod(image.shape) * image.get_data_dtype().itemsize
+    return volume.stat().st_size >= expected
 
 
 def _program() -> str:

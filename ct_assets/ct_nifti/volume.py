@@ -1,12 +1,25 @@
 """Volumes on the CT's grid: ct.nii.gz and label maps with the same affine."""
 
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from ct_assets.store.atomic import atomic_path
+
+_CHUNK = 1 << 20
+
+
+class DamagedVolumeError(ValueError):
+    """A volume that cannot be read; the message names the file and the remedy."""
 
 
 def load_volume(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
@@ -23,9 +36,14 @@ def load_volume(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.flo
         HU for a CT.
     affine : ndarray of shape (4, 4)
         Index to RAS, mm.
+
+    Raises
+    ------
+    FileNotFoundError, DamagedVolumeError
+        If it has not been materialized, or is damaged.
     """
-    image = nib.load(path)
-    return np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine, dtype=np.float64)
+    with _opened(path, "ct_nifti") as image:
+        return np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine, dtype=np.float64)
 
 
 def load_scan(path: Path) -> tuple[npt.NDArray[np.int16] | npt.NDArray[np.float32], npt.NDArray[np.float64]]:
@@ -42,11 +60,16 @@ def load_scan(path: Path) -> tuple[npt.NDArray[np.int16] | npt.NDArray[np.float3
         HU.
     affine : ndarray of shape (4, 4)
         Index to RAS, mm.
+
+    Raises
+    ------
+    FileNotFoundError, DamagedVolumeError
+        If it has not been materialized, or is damaged.
     """
-    image = nib.load(path)
-    whole = image.get_data_dtype() == np.int16 and (image.dataobj.slope, image.dataobj.inter) == (1, 0)
-    volume = np.asanyarray(image.dataobj) if whole else np.asarray(image.dataobj, dtype=np.float32)
-    return volume, np.asarray(image.affine, dtype=np.float64)
+    with _opened(path, "ct_nifti") as image:
+        whole = image.get_data_dtype() == np.int16 and (image.dataobj.slope, image.dataobj.inter) == (1, 0)
+        volume = np.asanyarray(image.dataobj) if whole else np.asarray(image.dataobj, dtype=np.float32)
+        return volume, np.asarray(image.affine, dtype=np.float64)
 
 
 def load_spacing(path: Path) -> tuple[float, float, float]:
@@ -78,8 +101,14 @@ def load_label_map(path: Path) -> npt.NDArray[np.uint8]:
     -------
     ndarray of uint8, shape (columns, rows, slices)
         Labels.
+
+    Raises
+    ------
+    FileNotFoundError, DamagedVolumeError
+        If it has not been materialized, or is damaged.
     """
-    return np.asarray(nib.load(path).dataobj).astype(np.uint8)
+    with _opened(path, "organ_seg") as image:
+        return np.asarray(image.dataobj).astype(np.uint8)
 
 
 def save_label_map(labels: npt.NDArray[np.uint8], reference: Path, target: Path) -> None:
@@ -110,3 +139,19 @@ def save_label_map(labels: npt.NDArray[np.uint8], reference: Path, target: Path)
     image.header["descrip"] = b"ct-assets label map"
     with atomic_path(target) as temporary:
         nib.save(image, temporary)
+
+
+@contextmanager
+def _opened(path: Path, asset: str) -> Iterator[nib.Nifti1Image]:
+    """Open a NIfTI file, compressed or not; what was read of it is compared with its checksum when the block ends."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            yield nib.Nifti1Image.from_stream(stream)
+            while stream.read(_CHUNK):  # the checksum is behind the voxels
+                pass
+    except FileNotFoundError as error:
+        message = f"{path} is missing; materialize {asset} for this series first"
+        raise FileNotFoundError(message) from error
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, WrapStructError) as error:
+        message = f"{path} is damaged ({error}); materialize {asset} for this series again"
+        raise DamagedVolumeError(message) from error

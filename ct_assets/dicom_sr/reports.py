@@ -10,7 +10,7 @@ from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord, read_ct_record
 from ct_assets.ct_nifti.structure import ExpertStructure
 from ct_assets.dicom.series import CtSeries
-from ct_assets.dicom.written import PlannedObject
+from ct_assets.dicom.written import PlannedObject, read_objects
 from ct_assets.dicom_sr.features import StaleFeaturesError, plan_features_sr
 from ct_assets.dicom_sr.landmarks import plan_landmarks_sr
 from ct_assets.dicom_sr.regions import plan_regions_sr
@@ -56,6 +56,7 @@ def plan_reports(
     record = read_ct_record(folder.ct_record)
     features, landmarks = SHAPE_FEATURES.read(folder.shape_features), LANDMARKS.read(folder.landmarks)
     body_part = read_body_part_record(folder.bpr_record)
+    written = read_objects(folder.seg_objects)
     planned = []
     for model in collection.models:
         made, seg, target = (
@@ -63,7 +64,7 @@ def plan_reports(
             folder.seg(model),
             folder.features_sr(model),
         )
-        segments = model_segments(seg, record, made.label_map_digest) if seg.is_file() else {}
+        segments = model_segments(seg, record, made.label_map_digest, written.get(model))
         planned.append(plan_features_sr(series, record, features, segments, made.provenance, target))
     measured = features[features["model"] == EXPERT]
     if expert or len(measured):

@@ -11,7 +11,9 @@ from pydicom.errors import InvalidDicomError
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.structure import ExpertStructure
 from ct_assets.dicom.edition import ObjectReference, reference_of
+from ct_assets.dicom.written import WrittenObject
 from ct_assets.organs import ORGANS
+from ct_assets.store.digest import file_digest
 
 
 class MismatchedSegmentationError(ValueError):
@@ -31,7 +33,9 @@ class SegmentReference:
     segmentation: str
 
 
-def model_segments(path: Path, record: CtRecord, label_map_digest: str) -> dict[int, SegmentReference]:
+def model_segments(
+    path: Path, record: CtRecord, label_map_digest: str, written: WrittenObject | None = None
+) -> dict[int, SegmentReference]:
     """Return the segments of a SEG of ours by label.
 
     Parameters
@@ -42,12 +46,19 @@ def model_segments(path: Path, record: CtRecord, label_map_digest: str) -> dict[
         ct.json of the series that it should segment.
     label_map_digest : str
         SHA-256 of the label map that it was made from.
+    written : WrittenObject, optional
+        What dicom_seg wrote.
 
     Raises
     ------
     MismatchedSegmentationError
-        If the SEG is of another series or does not describe every organ.
+        If the SEG is not the file that was written, is of another series or does not describe every organ.
     """
+    if written is not None and written.sha256 != (file_digest(path) if path.is_file() else None):
+        message = f"{path}: is not the file that was written; materialize dicom_seg again"
+        raise MismatchedSegmentationError(message)
+    if not path.is_file():
+        return {}
     try:
         segmentation = pydicom.dcmread(path, stop_before_pixels=True)
         reference = reference_of(segmentation)

@@ -17,6 +17,11 @@ class UnreadableTable:
     path: Path
     reason: str
 
+    @classmethod
+    def of(cls, path: Path, error: Exception) -> "UnreadableTable":
+        """Take the reason from an error, whose message names the file as well."""
+        return cls(path, str(error).removeprefix(str(path)).lstrip(": "))
+
     def __str__(self) -> str:
         """Return file and reason for logs and metadata."""
         return f"{self.path}: {self.reason}"

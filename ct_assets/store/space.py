@@ -47,4 +47,6 @@ def told_when_full(folder: Path) -> Iterator[None]:
         message = (
             f"no space left in {folder} ({error.strerror}); free some and try again; what was there before is kept"
         )
-        raise NoSpaceLeftError(message) from error
+        full = NoSpaceLeftError(message)
+        full.errno = error.errno
+        raise full from error

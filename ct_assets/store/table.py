@@ -10,14 +10,22 @@ import pyarrow.parquet as pq
 
 from ct_assets.store.atomic import atomic_path
 
+_LARGE = 1 << 20
+"""Bytes above which several threads are worth their start; a table of one series is far smaller."""
+
+
+class DamagedTableError(ValueError):
+    """A table that cannot be read; the message names the file and the remedy."""
+
 
 @dataclass(frozen=True)
 class Table:
-    """Name, version and columns of a kind of table."""
+    """Name, version and columns of a kind of table, and the asset that writes it."""
 
     name: str
     version: int
     columns: dict[str, pa.DataType]
+    asset: str = "cohort_table"
 
     @property
     def schema(self) -> pa.Schema:
@@ -54,7 +62,7 @@ class Table:
             table = pa.Table.from_pandas(rows[list(self.columns)], schema=self.schema, preserve_index=False)
         table = table.replace_schema_metadata({**self.schema.metadata, **(about or {})})
         with atomic_path(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
     def read(self, path: Path) -> pd.DataFrame:
         """Read rows.
@@ -71,32 +79,48 @@ class Table:
 
         Raises
         ------
-        ValueError
-            If the file is another table or another version.
+        FileNotFoundError, ValueError
+            As `read_arrow`.
         """
         frame: pd.DataFrame = self.read_arrow(path).to_pandas()
         return frame
 
-    def read_arrow(self, path: Path) -> pa.Table:
+    def read_arrow(self, path: Path, asset: str | None = None) -> pa.Table:
         """Read rows as an Arrow table, which holds lists and many rows in less memory.
 
         Parameters
         ----------
         path : Path
             File that `write` made.
+        asset : str, optional
+            Which asset wrote it, for the remedy; default: the one that writes this kind of table of a series.
 
         Raises
         ------
+        FileNotFoundError
+            If there is none.
+        DamagedTableError
+            If it cannot be read, or a page of it has not its checksum.
         ValueError
             If the file is another table or another version.
         """
-        table = pq.read_table(path)
+        asset = asset or self.asset
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                table = file.read(use_threads=path.stat().st_size > _LARGE)
+        except FileNotFoundError as error:
+            message = f"{path} is missing; materialize {asset} first"
+            raise FileNotFoundError(message) from error
+        except (OSError, ValueError, pa.ArrowException) as error:
+            reason = str(error).splitlines()[0]
+            message = f"{path} is damaged ({reason}); materialize {asset} again"
+            raise DamagedTableError(message) from error
         metadata = table.schema.metadata or {}
         found = (metadata.get(b"table", b"").decode(), metadata.get(b"schema_version", b"").decode())
         if found != (self.name, str(self.version)):
             message = (
                 f"{path}: is table {found[0] or 'unknown'} version {found[1] or 'unknown'}, expected {self.name} "
-                f"version {self.version}; materialize the asset again"
+                f"version {self.version}; materialize {asset} again"
             )
             raise ValueError(message)
         return table

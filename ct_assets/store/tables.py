@@ -115,6 +115,7 @@ LANDMARKS = Table(
         "SOPInstanceUID": _TEXT,
         "reason": _TEXT,
     },
+    "bpr_json",
 )
 """One row per landmark. `position_mm`: interpolated position along the slice normal, in the patient's frame;
 `slice_index`: nearest slice of ct.nii.gz; `score`: the look-up value searched for; `reason`: why not located."""
@@ -131,6 +132,7 @@ REGIONS = Table(
         "slices": _WHOLE,
         "ratio": _REAL,
     },
+    "bpr_json",
 )
 """One row per region that has slices. `ratio`: its slices divided by the slices that have any region."""
 
@@ -153,6 +155,7 @@ SHAPE_FEATURES = Table(
         "weights_digest": _TEXT,
         "software": _TEXT,
     },
+    "shape_features",
 )
 """One row per model, organ and feature, in full precision. `value` is null with a `reason` where the organ cannot be
 measured. `code`: IBSI; `unit`: UCUM; `components`: separate parts of the organ; `at_border`: sides of the image that it
@@ -176,6 +179,7 @@ MEASUREMENT_GROUPS = Table(
         "segmentationSegmentNumber": _WHOLE,
         "contentSequence": _TEXT,
     },
+    "dicom_sr",
 )
 """One row per measurement group of an SR; UIDs without a prefix are the SR's. Columns of this table and the next two
 are those of the published queries, in types that BigQuery loads from Parquet as they are. `measurementGroup_number`:
@@ -199,6 +203,7 @@ QUANTITATIVE_MEASUREMENTS = Table(
         "finding": _CODE,
         "findingSite": _CODE,
     },
+    "dicom_sr",
 )
 """One row per number in a measurement group. `Value`: the FloatingPointValue where the SR has one, otherwise the number
 nearest to its decimal string, whose digits (15 beside sign and point) it gives back; null where nothing was measured.
@@ -222,6 +227,7 @@ QUALITATIVE_MEASUREMENTS = Table(
         "ReferencedSeriesInstanceUID": _TEXT,
         "ReferencedStudyInstanceUID": _TEXT,
     },
+    "dicom_sr",
 )
 """One row per coded statement in a measurement group, such as the landmarks and regions of a slice. The instance that
 it refers to has its series and study from the evidence of the SR."""
@@ -243,6 +249,7 @@ QC = Table(
         "outcome": _TEXT,
         "explanation": _TEXT,
     },
+    "qc_report",
 )
 """One row per metric. `subject`: organ, landmark, region or object; `outcome`: pass, fail, not evaluated or not
 measurable, or empty where there is a value and no rule; `lower`/`upper`: limits in force, both allowed values;
@@ -265,6 +272,7 @@ DISTRIBUTIONS = Table(
         "p95": _REAL,
         "maximum": _REAL,
     },
+    "cohort_report",
 )
 """How each metric of the QC table and each shape feature is distributed over the series of a cohort."""
 
@@ -280,6 +288,7 @@ SR_VALIDATION = Table(
         "outcome": _TEXT,
         "messages": pa.list_(_TEXT),
     },
+    "sr_validation",
 )
 """One row per report that DicomSRValidator was given. `SeriesInstanceUID` is that of the CT, `file` is relative to the
 series folder, `sha256` its digest; `validator`: name and digest of its library; `outcome`: accepted, rejected or not

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ct_assets.store.atomic import atomic_path, write_json, write_text
 from ct_assets.store.digest import combined_digest, json_digest
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
-from ct_assets.store.table import Table
+from ct_assets.store.table import DamagedTableError, Table
 from ct_assets.store.tables import LANDMARKS, QC
 from ct_assets.store.uid import InvalidUidError, checked_uid
 
@@ -123,3 +125,21 @@ def test_what_was_signed_and_written_outlives_what_was_made(tmp_path):
         path.write_text("x")
     folder.remove_derived()
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(history)
+
+
+def test_a_turned_bit_in_a_page_of_a_table_is_found(tmp_path):
+    path = tmp_path / "regions.parquet"
+    rows = pd.DataFrame({name: [f"{name} {number}" for number in range(300)] for name in "ab"})
+    table = Table("some", 1, {"a": pa.string(), "b": pa.string()}, "bpr_json")
+    table.write(rows, path)
+    whole = path.read_bytes()
+    first = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    for place in range(first.data_page_offset + 60, first.data_page_offset + first.total_compressed_size // 2, 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(DamagedTableError, match=rf"^{path} is damaged \(.*\); materialize bpr_json again"):
+            table.read(path)
+
+
+def test_a_table_that_is_not_there_names_what_makes_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"landmarks\.parquet is missing; materialize bpr_json first"):
+        LANDMARKS.read(tmp_path / "landmarks.parquet")
