@@ -4,13 +4,15 @@ import importlib.metadata
 from pathlib import Path
 from typing import Literal
 
+from pydantic import BaseModel, ConfigDict
+
 from ct_assets.bpr_json.record import BodyPartRecord
 from ct_assets.collection import Collection
 from ct_assets.collection_database import SERIES_TABLES
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.dicom.written import ObjectsRecord
 from ct_assets.organ_seg.record import LabelMapRecord
-from ct_assets.store.digest import json_digest
+from ct_assets.store.digest import file_digest, json_digest
 from ct_assets.store.paths import SeriesFolder
 from ct_assets.store.record import Record, RecordError
 from resources.model_store import ModelStore
@@ -19,17 +21,40 @@ _RECORDS = (CtRecord, LabelMapRecord, BodyPartRecord, ObjectsRecord)
 _NOT_DECISIVE = {"title", "schedule", "viewer_url", "citation", "licence", "attribution", "report_validation", "qc"}
 
 
+class FileMade(BaseModel):
+    """A file as it was made: size in bytes, moment of the last change in ns, SHA-256."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int
+    changed_ns: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "FileMade":
+        """Describe a file."""
+        status = path.stat()
+        return cls(size=status.st_size, changed_ns=status.st_mtime_ns, sha256=file_digest(path))
+
+    def is_still(self, path: Path) -> bool:
+        """Tell whether a file is what was made; it is read only where its time says that it was written since."""
+        status = path.stat()
+        if status.st_size != self.size:
+            return False
+        return status.st_mtime_ns == self.changed_ns or file_digest(path) == self.sha256
+
+
 class Completion(Record):
-    """Content of complete.json: key of the inputs, outcomes of the checks, and what was made, with sizes in bytes.
+    """Content of complete.json: key of the inputs, outcomes of the checks, and what was made.
 
     ``limits`` is the key of what it was judged by.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     key: str
     limits: str
     checks: dict[str, str]
-    files: dict[str, int]
+    files: dict[str, FileMade]
     seconds: float
 
 
@@ -87,20 +112,31 @@ def read_completion(folder: SeriesFolder, key: str) -> Completion | None:
         completion = Completion.read(folder.completion, "qc_report")
     except (FileNotFoundError, RecordError):
         return None
-    return completion if completion.key == key and completion.files == files_made(folder) else None
+    if completion.key != key:
+        return None
+    files = _files(folder)
+    same = files.keys() == completion.files.keys() and folder.qc_page.is_file()
+    return completion if same and all(completion.files[name].is_still(path) for name, path in files.items()) else None
 
 
-def files_made(folder: SeriesFolder) -> dict[str, int]:
-    """Return the files of a series with their sizes in bytes, complete.json apart.
+def files_made(folder: SeriesFolder) -> dict[str, FileMade]:
+    """Describe the files of a series, complete.json and the page apart.
 
     Parameters
     ----------
     folder : SeriesFolder
         The series.
     """
-    files = (path for path in folder.path.rglob("*") if path.is_file() and path != folder.completion)
+    return {name: FileMade.of(path) for name, path in _files(folder).items()}
+
+
+def _files(folder: SeriesFolder) -> dict[str, Path]:
+    """Return the files by name; not the page, which a review changes and which says nothing that is not in the tables.
+
+    Hidden files are what a killed run left.
+    """
     return {
-        # A review changes the page, and the page says nothing that is not in the tables.
-        path.relative_to(folder.path).as_posix(): 0 if path == folder.qc_page else path.stat().st_size
-        for path in sorted(files)
+        path.relative_to(folder.path).as_posix(): path
+        for path in sorted(folder.path.rglob("*"))
+        if path.is_file() and path not in {folder.completion, folder.qc_page} and not path.name.startswith(".")
     }
