@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ct_assets.bpr_json.orientation import BpregOrientation
 from ct_assets.bpr_json.prediction import Prediction
 from ct_assets.bpr_json.preprocess import preprocess, spacing_of
 from ct_assets.bpr_json.unsuitable import UnsuitableVolumeError
-from ct_assets.device import use_cuda
+from ct_assets.device import in_gpu_memory, out_of_memory, use_cuda
 from ct_assets.provenance import ModelFormatError
 from ct_assets.quiet import quiet
 from resources.model_files import bpreg_digest
@@ -40,10 +41,14 @@ class BpregModel:
     """
 
     def __init__(self, folder: Path | str, device: str) -> None:
+        self._name = str(folder)
+        self._device = "cuda" if use_cuda(device) else "cpu"
+        in_gpu_memory(partial(self._load, Path(folder)), self._name)
+        logger.info("loaded %s on %s", folder, self._device)
+
+    def _load(self, folder: Path) -> None:
         import torch
 
-        folder = Path(folder)
-        self._device = "cuda" if use_cuda(device) else "cpu"
         self.weights_digest = bpreg_digest(folder)
         with quiet(logger, "bpreg"):
             self._bpreg = import_inference_model()
@@ -52,12 +57,13 @@ class BpregModel:
             try:
                 self._model = self._bpreg.InferenceModel(base_dir=f"{folder}/", gpu=self._device == "cuda")
             except RuntimeError as error:  # how torch says that shapes differ
+                if out_of_memory(error):
+                    raise
                 message = f"{folder}: bpreg cannot load this model ({str(error).splitlines()[0]})"
                 raise ModelFormatError(message) from error
             require_fit(folder, weights, self._model.model)
         self._network = scoring_network(self._model.model).to(self._device).to(memory_format=torch.channels_last)
         self._model.model = None  # its weights are in the network
-        logger.info("loaded %s on %s", folder, self._device)
 
     def __call__(self, volume: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> Prediction:
         """Score the slices of a CT.
@@ -73,10 +79,15 @@ class BpregModel:
         -------
         Prediction
             bpreg's JSON, or why body part regression cannot take the volume.
+
+        Raises
+        ------
+        GpuMemoryError
+            If the memory of the GPU does not suffice.
         """
         result, reason = None, None
         try:
-            result = self._score(volume, affine)
+            result = in_gpu_memory(partial(self._score, volume, affine), self._name)
         except UnsuitableVolumeError as error:
             reason = str(error)
         software = f"bpreg {importlib.metadata.version('bpreg')}, torch {importlib.metadata.version('torch')}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ct_assets.device import use_cuda
+from ct_assets.device import in_gpu_memory, out_of_memory, use_cuda
 from ct_assets.organ_seg.checkpoint import read_plans, read_weights
 from ct_assets.organ_seg.export import export
 from ct_assets.organ_seg.network import load_network, logits
@@ -20,7 +20,6 @@ from ct_assets.organ_seg.postprocess import FILE, postprocess, read_postprocessi
 from ct_assets.organ_seg.prediction import Prediction
 from ct_assets.organ_seg.preprocess import Grid, finite_voxels, plan_grid, preprocess
 from ct_assets.organ_seg.sliding_window import Forward, SlidingWindow
-from ct_assets.organ_seg.unsuitable import MEMORY_REMEDY, GpuMemoryError
 from ct_assets.organs import ORGANS
 from ct_assets.provenance import ModelFormatError
 from ct_assets.quiet import quiet
@@ -71,6 +70,7 @@ class NnunetModel:
         device: str,
     ) -> None:
         folder = Path(folder)
+        self._name = str(folder)
         started = time.monotonic()
         self._device = "cuda" if use_cuda(device) else "cpu"
         self.folds = _folds(folder, folds)
@@ -85,7 +85,7 @@ class NnunetModel:
         self._postprocessing = read_postprocessing(folder)
         self._window = SlidingWindow(
             plans=self._plans,
-            folds=[self._network(path) for path in files],
+            folds=in_gpu_memory(lambda: [self._network(path) for path in files], self._name),
             device=self._device,
             tta=tta,
             step_size=step_size,
@@ -116,7 +116,7 @@ class NnunetModel:
         UnsuitableCtError
             If no network could segment it.
         GpuMemoryError
-            If the GPU cannot hold a single patch.
+            If the memory of the GPU does not suffice, not even for a single patch.
         NotFiniteError
             If the networks give something that is no number.
         """
@@ -128,7 +128,7 @@ class NnunetModel:
             labels = np.zeros(slices_first.shape, dtype=np.uint8)
             remark = remark or "all voxels are 0 HU: there is nothing to segment"
         else:
-            labels = self._on_device(slices_first, grid, stages)
+            labels = in_gpu_memory(partial(self._on_device, slices_first, grid, stages), self._name)
             if self._postprocessing is not None:
                 postprocess(labels, spacing, self._postprocessing)
                 stages.end("postprocess")
@@ -145,19 +145,15 @@ class NnunetModel:
     def _on_device(self, volume: npt.NDArray[Any], grid: Grid, stages: Stopwatch) -> npt.NDArray[np.uint8]:
         import torch
 
-        try:
-            data = preprocess(volume, grid, self._plans, self._device)
-            if data.is_cuda:
-                torch.cuda.synchronize()
-            stages.end("preprocess")
-            probabilities = self._window.predict(data)
-            stages.end("network")
-            del data
-            labels = export(probabilities, grid, self._plans)
-            stages.end("export")
-        except torch.OutOfMemoryError as error:
-            message = f"the GPU has too little memory for a CT of {grid.shape} voxels; {MEMORY_REMEDY}"
-            raise GpuMemoryError(message) from error.with_traceback(None)
+        data = preprocess(volume, grid, self._plans, self._device)
+        if data.is_cuda:
+            torch.cuda.synchronize()
+        stages.end("preprocess")
+        probabilities = self._window.predict(data)
+        stages.end("network")
+        del data
+        labels = export(probabilities, grid, self._plans)
+        stages.end("export")
         return labels
 
     def _network(self, checkpoint: Path) -> Forward:
@@ -166,6 +162,8 @@ class NnunetModel:
             with quiet(logger, "nnunet"):
                 network = load_network(self._plans, weights, self._device)
         except RuntimeError as error:  # how torch says that names or shapes differ
+            if out_of_memory(error):
+                raise
             message = f"{checkpoint}: has not the weights of the network in its plans ({str(error).splitlines()[0]})"
             raise ModelFormatError(message) from error
         return partial(logits, network)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ct_assets.device import MEMORY_REMEDY, GpuMemoryError, out_of_memory
 from ct_assets.organ_seg.plans import Plans
-from ct_assets.organ_seg.unsuitable import MEMORY_REMEDY, GpuMemoryError, NotFiniteError
+from ct_assets.organ_seg.unsuitable import NotFiniteError
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +24,6 @@ SIGMA = 1 / 8
 """Deviation of the Gaussian as a fraction of the patch."""
 
 _TELL_SECONDS = 15.0
-_LACK_OF_MEMORY = ("ALLOC_FAILED", "unable to find an engine", "out of memory")
 
 _Item = TypeVar("_Item")
 
@@ -198,7 +198,7 @@ class SlidingWindow:
                 done += len(chosen)
                 del logits
             except RuntimeError as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 lacking = error.with_traceback(None)  # which holds on to what is on the GPU
             if lacking is not None:
@@ -214,13 +214,6 @@ class SlidingWindow:
         self.batch = size // 2
         logger.warning("the memory of the GPU does not suffice; going on with batches of %d", self.batch)
         torch.cuda.empty_cache()
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    """Tell a lack of memory, which cuDNN and cuBLAS say in words of their own."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _LACK_OF_MEMORY)
 
 
 def tile_starts(size: int, side: int, step_size: float) -> list[int]:

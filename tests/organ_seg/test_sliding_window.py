@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from ct_assets.device import GpuMemoryError
 from ct_assets.organ_seg.network import build_network, load_network, logits
 from ct_assets.organ_seg.sliding_window import SlidingWindow, gaussian, mirrored_axes, tile_starts
-from ct_assets.organ_seg.unsuitable import GpuMemoryError, NotFiniteError
+from ct_assets.organ_seg.unsuitable import NotFiniteError
 from tests.organ_seg.examples import smooth_noise
 from tests.organ_seg.random_models import RandomModel, cubic, flat
 

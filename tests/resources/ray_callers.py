@@ -20,9 +20,14 @@ MODEL = '''
 """A model: a folder with a number, which is added to the volume."""
 import os, time
 from pathlib import Path
+from ct_assets.device import in_gpu_memory
 from ct_assets.provenance import ModelFormatError
 
 LOADS = []
+
+def lack_memory():
+    import torch
+    raise torch.OutOfMemoryError("CUDA out of memory")
 
 def load(folder, device="cpu"):
     file = Path(folder) / "offset"
@@ -42,6 +47,8 @@ def load(folder, device="cpu"):
             raise ModelFormatError("this series does not suit me")
         if doing == "lose the device":
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        if doing == "run out of memory":
+            return in_gpu_memory(lack_memory, folder)
         if doing == "write":
             volume[0] = 0
         return volume + LOADS[-1], os.getpid(), len(LOADS)

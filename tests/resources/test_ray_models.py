@@ -103,6 +103,14 @@ def test_a_process_that_has_lost_its_device_serves_no_other_series(callers, mode
     assert callers[1].call(model)["pid"] != before
 
 
+def test_a_process_whose_gpu_lacked_memory_serves_the_next_series(callers, model):
+    before = callers[0].call(model)
+    lacked = callers[0].call(model, "run out of memory")
+    assert lacked["error"] == "ct_assets.device.GpuMemoryError"
+    assert lacked["message"].startswith(f"model {model}: the GPU has too little memory (CUDA out of memory); free it")
+    assert callers[1].call(model) == before, "by the same process, with the model that it had loaded"
+
+
 def test_replaced_weights_take_the_place_of_the_old_after_the_calls_that_run(callers, model):
     slow, quick = callers
     slow.send(model, "wait", version="old", ticket="slow")
