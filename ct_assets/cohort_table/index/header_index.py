@@ -1,6 +1,7 @@
 """Header index: one row per file below a folder, whatever it is, with the columns of IDC's `dicom_all`."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TELL_EVERY_SECONDS = 15
+
+
+class SourceGoneError(OSError):
+    """A source that went away while it was read; the message names the folder and the remedy."""
 
 
 class EmptySourceError(ValueError):
@@ -59,11 +64,15 @@ def index_folder(
     ------
     EmptySourceError
         If the folder is missing or holds no file.
+    SourceGoneError
+        If the folder was moved or unmounted meanwhile, so that its files only seem to be unreadable.
     """
     if not folder.is_dir():
         message = f"{folder}: no such folder; give the folder that holds the DICOM files"
         raise EmptySourceError(message)
+    before = folder.stat()
     names, unlisted = _walk(folder)
+    _require_still(folder, before)
     if not names and not unlisted:
         message = f"{folder}: the folder is empty; give the folder that holds the DICOM files"
         raise EmptySourceError(message)
@@ -82,6 +91,7 @@ def index_folder(
         if time.monotonic() - told > _TELL_EVERY_SECONDS:
             logger.info("read the headers of %d of %d files below %s", done, len(names), folder)
             told = time.monotonic()
+    _require_still(folder, before)
     read = pa.Table.from_batches(batches, INSTANCES.schema)
     others = pa.Table.from_pylist(unlisted, INSTANCES.schema)
     instances = with_copies(_sorted(read, kept.cast(INSTANCES.schema), others))
@@ -109,6 +119,13 @@ def unreadable_files(instances: pa.Table | None) -> "pd.DataFrame":
     bad = pc.not_equal(instances["problem"], NOT_DICOM)
     frame: pd.DataFrame = instances.select(["file", "problem"]).filter(bad).to_pandas()
     return frame
+
+
+def _require_still(folder: Path, before: os.stat_result) -> None:
+    """Check that a folder is the one that it was, and neither gone nor an empty one on which nothing is mounted."""
+    if not folder.is_dir() or not os.path.samestat(folder.stat(), before):
+        message = f"{folder} went away while it was read; bring it back and try again; nothing was changed"
+        raise SourceGoneError(message)
 
 
 def _walk(folder: Path) -> tuple[list[str], list[dict[str, str]]]:
