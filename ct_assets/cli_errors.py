@@ -17,6 +17,7 @@ from ct_assets.ct_nifti.structure import UnusableSegmentationError
 from ct_assets.dicom.written import NothingWrittenError
 from ct_assets.export.errors import ExportError, NoSuchSegmentationError
 from ct_assets.review.record import ReviewError
+from ct_assets.store.in_use import FolderInUseError
 from ct_assets.store.record import RecordError
 from ct_assets.store.uid import InvalidUidError
 from ct_assets.yaml_model import CollectionError
@@ -34,6 +35,7 @@ _EXPECTED = (
     ClinicalTableError,
     EmptySourceError,
     ExportError,
+    FolderInUseError,
     ManifestError,
     ModelArchiveError,
     ModelInstallError,

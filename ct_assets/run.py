@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Hashable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -18,10 +18,12 @@ from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.source import source_files
 from ct_assets.definitions import collection_definitions
 from ct_assets.outcome import CohortOutcome, SeriesOutcome
-from ct_assets.partitions import STAGES, Scope, scopes, shard_of
+from ct_assets.partitions import STAGES, UNFINISHED, Scope, scopes, shard_of
 from ct_assets.qc_report.rule import Rule
+from ct_assets.run_history import unfinished_run
 from ct_assets.run_job import OnStage, check_outcome, execute, failure, progress_logger, run_or_raise
-from ct_assets.store.paths import SeriesFolder
+from ct_assets.store.in_use import alone_in
+from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.tables import COHORT
 from resources.dicom_source import DicomSource
 from resources.model_store import ModelStore
@@ -34,6 +36,7 @@ COHORT_STAGES = ("cohort_table", "cohort_report")
 
 _COHORT_JOB, _REPORT_JOB = "cohort_table_alone", "cohort_report_alone"
 _ANNOTATE, _JUDGE = "annotate", "judge"
+_BY = "ct_assets/annotated_into"
 
 
 def annotate(
@@ -73,53 +76,29 @@ def annotate(
         If weights are not installed; nothing has been done then.
     EmptySourceError, NoCtError
         If there is nothing to annotate.
+    FolderInUseError
+        If another call works on the same results.
     """
     model_store, store, dicom_source = resources["model_store"], resources["series_store"], resources["dicom_source"]
     assert isinstance(model_store, ModelStore)
     assert isinstance(store, SeriesStore)
     assert isinstance(dicom_source, DicomSource)
     require_models(collection, model_store)
-    definitions = _definitions(collection, resources, on_stage)
-    run_or_raise(definitions, _COHORT_JOB, instance)
     folder = store.collection(collection.name)
-    cohort = COHORT.read(folder.cohort.cohort)
-    outcomes = [_excluded(row) for row in cohort[~cohort["selected"]].to_dict("records")]
-    for row in cohort[cohort["selected"]].to_dict("records"):
-        uid, source = str(row["SeriesInstanceUID"]), dicom_source.folder(collection)
-        series = folder.series(uid)
-        try:
-            fetch_needed(collection, folder, dicom_source, source, uid)
-            files = [*source_files(folder, source, uid), *expert_files(source, row["expert_files"])]
-            key = completion_key(files, collection, model_store)
-        except (OSError, LookupError, FetchFailedError) as error:
-            outcomes.append(SeriesOutcome(uid, "failed", str(error), 0.0, series))
-            continue
-        finished = None if again else read_completion(series, key)
-        if finished and finished.limits == limits_key(collection):
-            outcomes.append(SeriesOutcome(uid, "annotated", None, 0.0, series, finished.checks, reused=True))
-            continue
-        if not finished:
-            series.completion.unlink(missing_ok=True)
-        scope = Scope(collection, shard_of(collection, uid))
-        outcome = _run_series(definitions, _JUDGE if finished else _ANNOTATE, scope, uid, instance, series)
-        if finished:
-            # A rule that has been switched off has no outcome any more.
-            others = {name: said for name, said in finished.checks.items() if name not in set(Rule)}
-            outcome = replace(outcome, checks={**others, **outcome.checks}, reused=True)
-        if outcome.status == "annotated":
-            Completion(
-                key=key,
-                limits=limits_key(collection),
-                checks=outcome.checks,
-                files=files_made(series),
-                seconds=outcome.seconds,
-            ).write(series.completion)
-        outcomes.append(outcome)
-    report, report_problem = None, None
-    if any(outcome.status == "annotated" for outcome in outcomes):
-        result = execute(definitions, _REPORT_JOB, instance)
-        report = folder.cohort.report if result.success else None
-        report_problem = None if result.success else failure(result)
+    with alone_in(folder.path):
+        tags = {_BY: str(folder.path)}
+        _close_killed(instance, tags)
+        definitions = _definitions(collection, resources, on_stage)
+        run_or_raise(definitions, _COHORT_JOB, instance, tags)
+        cohort = COHORT.read(folder.cohort.cohort)
+        outcomes = [_excluded(row) for row in cohort[~cohort["selected"]].to_dict("records")]
+        call = _Call(collection, definitions, instance, folder, dicom_source, model_store, again, tags)
+        outcomes += [call.series(row) for row in cohort[cohort["selected"]].to_dict("records")]
+        report, report_problem = None, None
+        if any(outcome.status == "annotated" for outcome in outcomes):
+            result = execute(definitions, _REPORT_JOB, instance, tags=tags)
+            report = folder.cohort.report if result.success else None
+            report_problem = None if result.success else failure(result)
     return CohortOutcome(
         folder=folder,
         series=tuple(outcomes),
@@ -127,6 +106,79 @@ def annotate(
         report=report,
         report_problem=report_problem,
     )
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of `annotate`, and what became of each series."""
+
+    collection: Collection
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    folder: CollectionFolder
+    dicom_source: DicomSource
+    model_store: ModelStore
+    again: bool
+    tags: dict[str, str]
+
+    def series(self, row: dict[Hashable, Any]) -> SeriesOutcome:
+        """Annotate one selected series, unless it is finished, or a run of the service works on it."""
+        uid = str(row["SeriesInstanceUID"])
+        series = self.folder.series(uid)
+        at_work = unfinished_run(self.instance, Scope(self.collection, shard_of(self.collection, uid)), uid)
+        if at_work is not None:
+            reason = (
+                f"run {at_work.run_id} of the web UI works on it or waits to ({at_work.status.value}); annotate again "
+                "when it has ended, or terminate it there"
+            )
+            return SeriesOutcome(uid, "failed", reason, 0.0, series)
+        try:
+            source = self.dicom_source.folder(self.collection)
+            fetch_needed(self.collection, self.folder, self.dicom_source, source, uid)
+            files = [*source_files(self.folder, source, uid), *expert_files(source, row["expert_files"])]
+            key = completion_key(files, self.collection, self.model_store)
+        except (OSError, LookupError, FetchFailedError) as error:
+            return SeriesOutcome(uid, "failed", str(error), 0.0, series)
+        limits = limits_key(self.collection)
+        finished = None if self.again else read_completion(series, key)
+        if finished and finished.limits == limits:
+            return SeriesOutcome(uid, "annotated", None, 0.0, series, finished.checks, reused=True)
+        if not finished:
+            series.completion.unlink(missing_ok=True)
+        outcome = self._run(_JUDGE if finished else _ANNOTATE, uid, series)
+        if finished:
+            # A rule that has been switched off has no outcome any more.
+            others = {name: said for name, said in finished.checks.items() if name not in set(Rule)}
+            outcome = replace(outcome, checks={**others, **outcome.checks}, reused=True)
+        if outcome.status == "annotated":
+            files_now, seconds = files_made(series), outcome.seconds
+            made = Completion(key=key, limits=limits, checks=outcome.checks, files=files_now, seconds=seconds)
+            made.write(series.completion)
+        return outcome
+
+    def _run(self, what: str, uid: str, folder: SeriesFolder) -> SeriesOutcome:
+        started = time.monotonic()
+        job = _job(Scope(self.collection, shard_of(self.collection, uid)), what)
+        result = execute(self.definitions, job, self.instance, partition_key=uid, tags=self.tags)
+        seconds = time.monotonic() - started
+        checks = {said.check_name: check_outcome(said) for said in result.get_asset_check_evaluations()}
+        if result.success:
+            return SeriesOutcome(uid, "annotated", None, seconds, folder, checks)
+        if checks.get("fit") == "fail":
+            reasons = read_ct_record(folder.ct_record, require_fit=False).reasons
+            return SeriesOutcome(uid, "unfit", "; ".join(reasons), seconds, folder, checks)
+        reason = failure(result)
+        logger.error("series %s failed: %s", uid, reason)
+        return SeriesOutcome(uid, "failed", reason, seconds, folder, checks)
+
+
+def _close_killed(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
+    """End the runs of earlier calls that were killed, which would count as unfinished for ever.
+
+    This call holds the folder, so no earlier one is alive.
+    """
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED), tags=tags)):
+        instance.report_run_canceled(run, "the call of ct-assets that made this run was killed")
 
 
 def select_cohort(
@@ -195,23 +247,6 @@ def _definitions(
 
 def _job(scope: Scope, what: str) -> str:
     return f"{scope.partitions.name}_{what}"
-
-
-def _run_series(
-    definitions: dg.Definitions, what: str, scope: Scope, uid: str, instance: dg.DagsterInstance, folder: SeriesFolder
-) -> SeriesOutcome:
-    started = time.monotonic()
-    result = execute(definitions, _job(scope, what), instance, partition_key=uid)
-    seconds = time.monotonic() - started
-    checks = {evaluation.check_name: check_outcome(evaluation) for evaluation in result.get_asset_check_evaluations()}
-    if result.success:
-        return SeriesOutcome(uid, "annotated", None, seconds, folder, checks)
-    if checks.get("fit") == "fail":
-        reasons = read_ct_record(folder.ct_record, require_fit=False).reasons
-        return SeriesOutcome(uid, "unfit", "; ".join(reasons), seconds, folder, checks)
-    reason = failure(result)
-    logger.error("series %s failed: %s", uid, reason)
-    return SeriesOutcome(uid, "failed", reason, seconds, folder, checks)
 
 
 def _excluded(row: dict[Hashable, Any]) -> SeriesOutcome:

@@ -9,7 +9,7 @@ from statistics import median
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
-from ct_assets.partitions import PARTITION_TAG, Scope, series_of_unfinished_runs
+from ct_assets.partitions import PARTITION_TAG, UNFINISHED, Scope, series_of_unfinished_runs
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 _OUR_ERROR = re.compile(r"^(ct_assets|resources)[.\w]*: ")
@@ -31,6 +31,22 @@ def in_flight(instance: dg.DagsterInstance, scope: Scope) -> set[str]:
     active = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING])
     waiting = (_waiting(backfill, scope) for backfill in instance.get_backfills(filters=active))
     return set(series_of_unfinished_runs(instance)).union(*waiting)
+
+
+def unfinished_run(instance: dg.DagsterInstance, scope: Scope, uid: str) -> dg.DagsterRun | None:
+    """Return a run that works on a series of a collection, or waits to; None if there is none.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+        Where runs are recorded.
+    scope : Scope
+        The collection, or the shard of the series.
+    uid : str
+        SeriesInstanceUID.
+    """
+    runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: uid}, statuses=list(UNFINISHED)))
+    return next((run for run in runs if is_of(run, scope)), None)
 
 
 def failed_last(instance: dg.DagsterInstance) -> dict[str, str]:
