@@ -71,7 +71,7 @@ def _time_backfill(instance: Instance) -> dict[str, float]:
     with (
         tempfile.TemporaryDirectory(prefix="bench-ops-") as scratch,
         dg.DagsterInstance.from_config(str(instance.home)) as opened,
-        serve_idle(instance.home, Path(scratch), instance.environment) as service,
+        serve_idle(instance, Path(scratch)) as service,
     ):
         opened.add_dynamic_partitions("demo_series", uids)
         return asdict(_told(f"backfill, {instance.storage}", service.time_backfill(uids, opened)))

@@ -17,7 +17,6 @@ COHORT_ASSETS = ("cohort_table", "sr_validation", "cohort_report")
 STAGES = ("ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report")
 """Assets of a series, in pipeline order."""
 
-_CHUNK = 500
 PARTITION_TAG = "dagster/partition"
 """Tag of a run: the series that it works on."""
 
@@ -29,6 +28,8 @@ UNFINISHED = (
     dg.DagsterRunStatus.CANCELING,
 )
 """States of runs that work on something or wait to."""
+
+_CHUNK = 500
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,9 @@ def test_the_table_names_what_a_person_can_act_on(store, tmp_path):
     with dg.DagsterInstance.get() as instance:
         _fill(store, instance)
     shown = status()
-    assert "organ_seg: RuntimeError: <series>: the label map cannot be written: 2 series (1 of them left to you" in shown
+    assert (
+        "organ_seg: RuntimeError: <series>: the label map cannot be written: 2 series (1 of them left to you" in shown
+    )
     assert f"running: {RUNNING}" in shown
     assert "excluded by the selection: spacing 1, spacing, thickness 1" in shown
     assert "unfit, a gap of 9 mm: 1" in shown
