@@ -18,6 +18,7 @@ from ct_assets.cli_report import report
 from ct_assets.cli_review import review
 from ct_assets.cli_sign_off import sign_off
 from ct_assets.cli_status import status
+from ct_assets.cli_upgrade import upgrade
 from ct_assets.cli_validate import validate
 from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import PROJECT_ROOT, settings
@@ -212,4 +213,5 @@ main.add_command(report)
 main.add_command(review)
 main.add_command(sign_off)
 main.add_command(status)
+main.add_command(upgrade)
 main.add_command(validate)

@@ -60,3 +60,19 @@ def stored_collection(name: str) -> CollectionFolder:
             return CollectionFolder(path)
     message = f"{name}: no collection with results in {settings().home}, and no folder of annotate --out"
     raise click.ClickException(message)
+
+
+def stored_collections() -> list[CollectionFolder]:
+    """Return the collections below the root that have results.
+
+    Raises
+    ------
+    ClickException
+        If there is none.
+    """
+    home = Path(settings().home)
+    folders = sorted(path for path in home.iterdir() if (path / "series").is_dir()) if home.is_dir() else []
+    if not folders:
+        message = f"no collection with results in {home}"
+        raise click.ClickException(message)
+    return [CollectionFolder(path) for path in folders]

@@ -1,15 +1,12 @@
 """Command review: a person's verdicts on results, what waits for one, and the history."""
 
 import sys
-from pathlib import Path
 
 import click
 
-from ct_assets.cli_collection import stored_collection
+from ct_assets.cli_collection import stored_collection, stored_collections
 from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
 from ct_assets.review_summary import show_history, show_queues
-from ct_assets.settings import settings
-from ct_assets.store.paths import CollectionFolder
 
 _VERDICTS = ["accept", "reject", "needs-correction"]
 
@@ -80,7 +77,9 @@ def review(
             if series is not None:
                 message = "--queue lists a collection, not one series; leave SERIES out"
                 raise click.UsageError(message)
-            complete = show_queues([stored_collection(collection)] if collection else _stored(), limit, as_json=as_json)
+            complete = show_queues(
+                [stored_collection(collection)] if collection else stored_collections(), limit, as_json=as_json
+            )
         else:
             if collection is None or limit is not None:
                 message = "--history needs a COLLECTION" if collection is None else "--limit goes with --queue"
@@ -117,13 +116,3 @@ def _record(
         opinion = Opinion(Decision(verdict.replace("-", " ")), reviewer, model, subject, comment)
         recorded = review_series(store, store.path.resolve().name, series, opinion)
     click.echo(f"{series}: {recorded.scope}: {recorded.verdict} by {recorded.reviewer}")
-
-
-def _stored() -> list[CollectionFolder]:
-    """Return the collections below the root that have results."""
-    home = Path(settings().home)
-    folders = sorted(path for path in home.iterdir() if (path / "series").is_dir()) if home.is_dir() else []
-    if not folders:
-        message = f"no collection with results in {home}"
-        raise click.ClickException(message)
-    return [CollectionFolder(path) for path in folders]
