@@ -15,6 +15,7 @@ from ct_assets.cli_export import export, export_nifti
 from ct_assets.cli_models import models
 from ct_assets.cli_query import query
 from ct_assets.cli_report import report
+from ct_assets.cli_restore import restore
 from ct_assets.cli_review import review
 from ct_assets.cli_sign_off import sign_off
 from ct_assets.cli_status import status
@@ -210,6 +211,7 @@ main.add_command(fetch)
 main.add_command(models)
 main.add_command(query)
 main.add_command(report)
+main.add_command(restore)
 main.add_command(review)
 main.add_command(sign_off)
 main.add_command(status)

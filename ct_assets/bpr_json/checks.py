@@ -1,11 +1,16 @@
 """Checks of bpr_json: slices scored, plausible spacing, scores along the geometry."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from ct_assets.partitions import Scope
 from resources.series_store import SeriesStore
+
+if TYPE_CHECKING:
+    from ct_assets.bpr_json.record import BodyPartRecord
+
 
 _DESCRIPTIONS = {
     "slices_scored": "Body part regression could take the series.",
@@ -28,24 +33,39 @@ def bpr_json_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     def bpr_json_checks(
         context: dg.AssetCheckExecutionContext, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
-        from ct_assets.bpr_json.plausibility import outcomes
         from ct_assets.bpr_json.record import read_body_part_record
 
-        record = read_body_part_record(series_store.series(name, context.partition_key).bpr_record)
-        for check, outcome in outcomes(record).items():
-            yield dg.AssetCheckResult(
-                check_name=check,
-                asset_key=key,
-                passed=outcome != "fail",
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={
-                    "outcome": outcome,
-                    "reason": record.reason or "none",
-                    "slope_ratio": "none" if record.slope_ratio is None else round(record.slope_ratio, 3),
-                    "expected_z_spacing_mm": "none"
-                    if record.expected_z_spacing_mm is None
-                    else round(record.expected_z_spacing_mm, 2),
-                },
-            )
+        yield from score_results(
+            read_body_part_record(series_store.series(name, context.partition_key).bpr_record), key
+        )
 
     return [bpr_json_checks]
+
+
+def score_results(record: "BodyPartRecord", key: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
+    """Return what bpr_record.json says: whether the slice scores are plausible.
+
+    Parameters
+    ----------
+    record : BodyPartRecord
+        bpr_record.json.
+    key : AssetKey
+        Key of bpr_json.
+    """
+    from ct_assets.bpr_json.plausibility import outcomes
+
+    for check, outcome in outcomes(record).items():
+        yield dg.AssetCheckResult(
+            check_name=check,
+            asset_key=key,
+            passed=outcome != "fail",
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "outcome": outcome,
+                "reason": record.reason or "none",
+                "slope_ratio": "none" if record.slope_ratio is None else round(record.slope_ratio, 3),
+                "expected_z_spacing_mm": "none"
+                if record.expected_z_spacing_mm is None
+                else round(record.expected_z_spacing_mm, 2),
+            },
+        )

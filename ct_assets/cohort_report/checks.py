@@ -1,6 +1,6 @@
 """Checks of cohort_report: one per rule over all series of any number; they fail while a finding waits for review."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -24,7 +24,7 @@ _COLUMNS = ("series", "model", "subject", "value", "limits", BEYOND, "state")
 
 def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     """Return the checks of a collection's cohort_report."""
-    key, name = scope.cohort_key("cohort_report"), scope.collection.name
+    key = scope.cohort_key("cohort_report")
 
     @dg.multi_asset_check(
         name=f"{'_'.join(key.path)}_checks",
@@ -37,39 +37,54 @@ def cohort_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     def cohort_report_checks(
         context: dg.AssetCheckExecutionContext, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
-        from ct_assets.cohort_report.queue import review_queue
-        from ct_assets.cohort_report.rejected import without_rejected
-        from ct_assets.qc_report.finding import series_outcomes
-        from ct_assets.store.tables import QC
-
-        store = series_store.collection(name)
-        qc, rejected = without_rejected(QC.read(store.cohort.qc_table), store)
-        outcomes = series_outcomes(qc).values()
-        queue = review_queue(store)
-        waiting = queue.findings
-        for rule in _asked_for(context, key):
-            counts = {outcome: sum(of.get(rule) is outcome for of in outcomes) for outcome in Outcome}
-            judged = counts[Outcome.PASS] + counts[Outcome.FAIL]
-            mine = waiting[waiting["rule"] == str(rule)]
-            yield dg.AssetCheckResult(
-                check_name=str(rule),
-                asset_key=key,
-                passed=mine.empty and not queue.problems,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={
-                    "findings to review": len(mine),
-                    "series to review": int(mine["series"].nunique()),
-                    **{f"series: {outcome}": count for outcome, count in counts.items()},
-                    "rejected by reviewers": len(rejected),
-                    "passing share of judged": round(counts[Outcome.PASS] / judged, 4) if judged else "nothing judged",
-                    "could not be read": "; ".join(queue.problems) or "none",
-                    "worst": value_table(_shown(mine), _COLUMNS),
-                    **_pages(mine, store, series_store),
-                    "report": series_store.link(store.cohort.report),
-                },
-            )
+        yield from cohort_results(scope, series_store, _asked_for(context, key))
 
     return [cohort_report_checks]
+
+
+def cohort_results(scope: Scope, series_store: SeriesStore, rules: Sequence[Rule]) -> Iterator[dg.AssetCheckResult]:
+    """Return what the cohort's QC table and the verdicts say, one result per rule.
+
+    Parameters
+    ----------
+    scope : Scope
+        The collection.
+    series_store : SeriesStore
+        Where its files are.
+    rules : sequence of Rule
+        Rules to tell of.
+    """
+    from ct_assets.cohort_report.queue import review_queue
+    from ct_assets.cohort_report.rejected import without_rejected
+    from ct_assets.qc_report.finding import series_outcomes
+    from ct_assets.store.tables import QC
+
+    store = series_store.collection(scope.collection.name)
+    qc, rejected = without_rejected(QC.read(store.cohort.qc_table), store)
+    outcomes = series_outcomes(qc).values()
+    queue = review_queue(store)
+    waiting = queue.findings
+    for rule in rules:
+        counts = {outcome: sum(of.get(rule) is outcome for of in outcomes) for outcome in Outcome}
+        judged = counts[Outcome.PASS] + counts[Outcome.FAIL]
+        mine = waiting[waiting["rule"] == str(rule)]
+        yield dg.AssetCheckResult(
+            check_name=str(rule),
+            asset_key=scope.cohort_key("cohort_report"),
+            passed=mine.empty and not queue.problems,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "findings to review": len(mine),
+                "series to review": int(mine["series"].nunique()),
+                **{f"series: {outcome}": count for outcome, count in counts.items()},
+                "rejected by reviewers": len(rejected),
+                "passing share of judged": round(counts[Outcome.PASS] / judged, 4) if judged else "nothing judged",
+                "could not be read": "; ".join(queue.problems) or "none",
+                "worst": value_table(_shown(mine), _COLUMNS),
+                **_pages(mine, store, series_store),
+                "report": series_store.link(store.cohort.report),
+            },
+        )
 
 
 def _asked_for(context: dg.AssetCheckExecutionContext, key: dg.AssetKey) -> list[Rule]:

@@ -1,12 +1,16 @@
 """Checks of ct_nifti: the series is fit, and the volume lies where DICOM puts it."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from ct_assets.partitions import Scope
 from resources.dicom_source import DicomSource
 from resources.series_store import SeriesStore
+
+if TYPE_CHECKING:
+    from ct_assets.ct_nifti.record import CtRecord
 
 
 def ct_nifti_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
@@ -41,16 +45,8 @@ def ct_nifti_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
 
         folder = series_store.series(name, context.partition_key)
         record = read_ct_record(folder.ct_record, require_fit=False)
-        reasons = {"reasons": "; ".join(record.reasons) or "none"}
-        yield dg.AssetCheckResult(check_name="fit", asset_key=key, passed=record.fit, metadata=reasons)
+        yield from fit_results(record, key)
         if not record.fit or record.shape is None:
-            yield dg.AssetCheckResult(
-                check_name="geometry_matches_dicom",
-                asset_key=key,
-                passed=False,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"outcome": "not evaluated"},
-            )
             return
         store = series_store.collection(name)
         series = source_series(store, dicom_source.folder(scope.collection), context.partition_key)
@@ -63,3 +59,25 @@ def ct_nifti_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
         )
 
     return [ct_nifti_checks]
+
+
+def fit_results(record: "CtRecord", key: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
+    """Return what ct.json alone says: whether the series is fit; of an unfit one, that its geometry is not evaluated.
+
+    Parameters
+    ----------
+    record : CtRecord
+        ct.json.
+    key : AssetKey
+        Key of ct_nifti.
+    """
+    reasons = {"reasons": "; ".join(record.reasons) or "none"}
+    yield dg.AssetCheckResult(check_name="fit", asset_key=key, passed=record.fit, metadata=reasons)
+    if not record.fit or record.shape is None:
+        yield dg.AssetCheckResult(
+            check_name="geometry_matches_dicom",
+            asset_key=key,
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"outcome": "not evaluated"},
+        )

@@ -27,8 +27,7 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
     """Return the checks of a collection's qc_report; none where it has too many series for the UI to show them."""
     if not scope.collection.qc.series_checks:
         return []
-    key, name = scope.key("qc_report"), scope.collection.name
-    rules = rules_of(scope.collection)
+    key = scope.key("qc_report")
 
     @dg.multi_asset_check(
         name=f"{'_'.join(key.path)}_checks",
@@ -36,48 +35,63 @@ def qc_report_checks(scope: Scope) -> list[dg.AssetChecksDefinition]:
             dg.AssetCheckSpec(
                 str(rule), asset=key, partitions_def=scope.partitions, description=RULE_DESCRIPTIONS[rule]
             )
-            for rule in rules
+            for rule in rules_of(scope.collection)
         ],
     )
     def qc_report_checks(
         context: dg.AssetCheckExecutionContext, series_store: SeriesStore
     ) -> Iterator[dg.AssetCheckResult]:
-        import pandas as pd
-
-        from ct_assets.qc_report.finding import rule_outcomes
-        from ct_assets.qc_report.severity import severity
-        from ct_assets.review.findings import read_states
-        from ct_assets.review.state import State
-        from ct_assets.store.tables import QC
-
-        store, uid = series_store.collection(name), context.partition_key
-        folder = store.series(uid)
-        qc = QC.read(folder.qc_table)
-        outcomes = rule_outcomes(qc)
-        failing = qc[qc["outcome"] == str(Outcome.FAIL)]
-        reviewed = pd.Series(read_states(failing, store, uid), index=failing.index, dtype=object)
-        qc = qc.assign(**{BEYOND: 100 * severity(qc)}, review=reviewed.reindex(qc.index, fill_value=""))
-        qc = qc.sort_values(BEYOND, ascending=False, kind="stable")
-        for rule in rules:
-            rows = qc[qc["rule"] == str(rule)]
-            failed = rows["outcome"] == str(Outcome.FAIL)
-            states = rows.loc[failed, "review"]
-            yield dg.AssetCheckResult(
-                check_name=str(rule),
-                asset_key=key,
-                passed=bool((states == State.ACCEPTED).all()),
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={
-                    "outcome": str(outcomes.get(rule, Outcome.NOT_EVALUATED)),
-                    "failures": int(failed.sum()),
-                    "failing": _in_words(rows[failed]) or "none",
-                    "review": _counted(states) or "none needed",
-                    "values": value_table(rows, _COLUMNS),
-                    "page": series_store.link(folder.qc_page),
-                },
-            )
+        yield from rule_results(scope, series_store, context.partition_key)
 
     return [qc_report_checks]
+
+
+def rule_results(scope: Scope, series_store: SeriesStore, series_instance_uid: str) -> Iterator[dg.AssetCheckResult]:
+    """Return what qc.parquet and the verdicts on a series say, one result per rule.
+
+    Parameters
+    ----------
+    scope : Scope
+        The collection.
+    series_store : SeriesStore
+        Where its files are.
+    series_instance_uid : str
+        The series.
+    """
+    import pandas as pd
+
+    from ct_assets.qc_report.finding import rule_outcomes
+    from ct_assets.qc_report.severity import severity
+    from ct_assets.review.findings import read_states
+    from ct_assets.review.state import State
+    from ct_assets.store.tables import QC
+
+    store, uid = series_store.collection(scope.collection.name), series_instance_uid
+    folder = store.series(uid)
+    qc = QC.read(folder.qc_table)
+    outcomes = rule_outcomes(qc)
+    failing = qc[qc["outcome"] == str(Outcome.FAIL)]
+    reviewed = pd.Series(read_states(failing, store, uid), index=failing.index, dtype=object)
+    qc = qc.assign(**{BEYOND: 100 * severity(qc)}, review=reviewed.reindex(qc.index, fill_value=""))
+    qc = qc.sort_values(BEYOND, ascending=False, kind="stable")
+    for rule in rules_of(scope.collection):
+        rows = qc[qc["rule"] == str(rule)]
+        failed = rows["outcome"] == str(Outcome.FAIL)
+        states = rows.loc[failed, "review"]
+        yield dg.AssetCheckResult(
+            check_name=str(rule),
+            asset_key=scope.key("qc_report"),
+            passed=bool((states == State.ACCEPTED).all()),
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "outcome": str(outcomes.get(rule, Outcome.NOT_EVALUATED)),
+                "failures": int(failed.sum()),
+                "failing": _in_words(rows[failed]) or "none",
+                "review": _counted(states) or "none needed",
+                "values": value_table(rows, _COLUMNS),
+                "page": series_store.link(folder.qc_page),
+            },
+        )
 
 
 def value_table(rows: "pd.DataFrame", columns: Sequence[str]) -> dg.TableMetadataValue:
