@@ -13,6 +13,7 @@ from ct_assets.cli_cohort import cohort, fetch
 from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
 from ct_assets.cli_export import export, export_nifti
 from ct_assets.cli_models import models
+from ct_assets.cli_prune import prune
 from ct_assets.cli_query import query
 from ct_assets.cli_report import report
 from ct_assets.cli_restore import restore
@@ -209,6 +210,7 @@ main.add_command(export)
 main.add_command(export_nifti)
 main.add_command(fetch)
 main.add_command(models)
+main.add_command(prune)
 main.add_command(query)
 main.add_command(report)
 main.add_command(restore)

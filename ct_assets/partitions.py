@@ -20,13 +20,13 @@ STAGES = ("ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "d
 PARTITION_TAG = "dagster/partition"
 """Tag of a run: the series that it works on."""
 
-UNFINISHED = (
+UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
-)
+]
 """States of runs that work on something or wait to."""
 
 _CHUNK = 500
@@ -179,5 +179,5 @@ def series_of_unfinished_runs(instance: dg.DagsterInstance) -> dict[str, dg.Dags
         Where runs are recorded.
     """
     # Not get_runs: of 100,000 queued runs it would build every one.
-    runs = instance.get_run_partition_data(dg.RunsFilter(statuses=list(UNFINISHED)))
+    runs = instance.get_run_partition_data(dg.RunsFilter(statuses=UNFINISHED))
     return {run.partition: run.status for run in runs}

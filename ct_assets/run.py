@@ -177,7 +177,7 @@ def _close_killed(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
 
     This call holds the folder, so no earlier one is alive.
     """
-    for run in instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED), tags=tags)):
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags=tags)):
         instance.report_run_canceled(run, "the call of ct-assets that made this run was killed")
 
 

@@ -45,7 +45,7 @@ def unfinished_run(instance: dg.DagsterInstance, scope: Scope, uid: str) -> dg.D
     uid : str
         SeriesInstanceUID.
     """
-    runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: uid}, statuses=list(UNFINISHED)))
+    runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: uid}, statuses=UNFINISHED))
     return next((run for run in runs if is_of(run, scope)), None)
 
 
