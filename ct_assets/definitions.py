@@ -24,6 +24,7 @@ from ct_assets.partitions import scopes
 from ct_assets.qc_report.asset import qc_report
 from ct_assets.qc_report.checks import qc_report_checks
 from ct_assets.qc_report.job import record_review
+from ct_assets.settings import settings
 from ct_assets.shape_features.asset import shape_features
 from ct_assets.source_settings import FolderSource
 from ct_assets.sr_validation.asset import sr_validation
@@ -31,6 +32,7 @@ from ct_assets.sr_validation.checks import sr_validation_checks
 from sensors.missing_series import missing_series_schedule
 from sensors.new_release import new_release_sensor
 from sensors.new_series import new_series_sensor
+from sensors.run_failure import run_failure_sensor
 
 SERIES_ASSETS = (ct_nifti, organ_seg, bpr_json, shape_features, dicom_seg, dicom_sr, qc_report)
 """Factories of the assets that are partitioned by series, in pipeline order."""
@@ -79,5 +81,10 @@ def collection_definitions(collection: Collection) -> dg.Definitions:
 _collections = load_collections()
 defs = dg.Definitions.merge(
     *(collection_definitions(collection) for collection in _collections),
-    dg.Definitions(jobs=[record_review(_collections)], resources=resources(), executor=dg.in_process_executor),
+    dg.Definitions(
+        jobs=[record_review(_collections)],
+        sensors=[run_failure_sensor(told=settings().webhook_url is not None)],
+        resources=resources(),
+        executor=dg.in_process_executor,
+    ),
 )

@@ -8,6 +8,7 @@ from resources.dicom_source import DicomSource
 from resources.model_store import ModelStore
 from resources.series_store import SeriesStore
 from resources.warehouse import Warehouse
+from resources.webhook import Webhook
 
 
 def resources() -> dict[str, dg.ConfigurableResource]:
@@ -24,5 +25,10 @@ def resources() -> dict[str, dg.ConfigurableResource]:
         ),
         "series_store": SeriesStore(root=settings().home, pages_url=settings().pages_url),
         "model_store": ModelStore(root=f"{settings().home}/models"),
+        "webhook": Webhook(
+            # By name, so that the web UI does not show the address.
+            url=dg.EnvVar("CT_ASSETS_WEBHOOK_URL") if settings().webhook_url else None,
+            ui_url=settings().ui_url,
+        ),
         "compute": Compute(kind=settings().compute, ray_address=settings().ray_address),
     }

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -14,7 +14,11 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """Settings of one installation, read from ``CT_ASSETS_*`` environment variables."""
 
-    model_config = SettingsConfigDict(env_prefix="CT_ASSETS_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="CT_ASSETS_",
+        extra="ignore",
+        hide_input_in_errors=True,  # one of them is a secret
+    )
 
     home: str = Field(
         default=str(PROJECT_ROOT / "data"),
@@ -40,6 +44,12 @@ class Settings(BaseSettings):
     pages_url: str | None = Field(
         default=None, pattern=r"^https?://", description="Address that the root is served at, for links in the web UI."
     )
+    ui_url: str | None = Field(
+        default=None, pattern=r"^https?://", description="Address of the web UI, for links to runs in alarms."
+    )
+    webhook_url: SecretStr | None = Field(
+        default=None, description="Where failed runs are told of, as JSON; a secret. Default: nowhere."
+    )
     s3_endpoint: str | None = Field(default=None, description="Address of an S3 server; default: AWS.")
     gcs_endpoint: str | None = Field(default=None, description="Address of a GCS server; default: Google Cloud.")
     zenodo: str = Field(
@@ -47,6 +57,16 @@ class Settings(BaseSettings):
     )
     bigquery_project: str | None = Field(default=None, description="Google Cloud project that BigQuery bills.")
     bigquery_maximum_gb: float = Field(default=500.0, gt=0, description="Most that one BigQuery query may read, in GB.")
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():  # an empty line in a file of settings
+            return None
+        if not value.get_secret_value().startswith(("https://", "http://")):
+            message = "is no address that begins with https:// or http://"
+            raise ValueError(message)
+        return value
 
     @field_validator("home")
     @classmethod
