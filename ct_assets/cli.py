@@ -1,8 +1,10 @@
 """The command line: annotate a folder of DICOM, make the demo; other commands are in cli_*.py."""
 
+import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from pydantic import ValidationError
 from ct_assets.cli_cohort import cohort, fetch
 from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
 from ct_assets.cli_export import export, export_nifti
+from ct_assets.cli_logs import JSON, MANAGED, TEXT, Commands, is_json, set_up
 from ct_assets.cli_models import models
 from ct_assets.cli_prune import prune
 from ct_assets.cli_query import query
@@ -25,20 +28,22 @@ from ct_assets.cli_validate import validate
 from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import PROJECT_ROOT, settings
 
+logger = logging.getLogger(__name__)
+
 _AGAIN = "Make series that are finished already again."
 _BODY_PART_MODEL = {"demo": "demo", "segthor": "bpr_public"}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="ct-assets")
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done, not only problems.")
-def main(verbose: bool) -> None:
+@click.option(
+    "--log-format", type=click.Choice([TEXT, JSON]), default=TEXT, show_default=True, envvar="CT_ASSETS_LOG_FORMAT",
+    help="json: one line of JSON per record on the standard error, errors included; also CT_ASSETS_LOG_FORMAT.",
+)  # fmt: skip
+def main(verbose: bool, log_format: str) -> None:
     """Annotate chest CT: DICOM in; organ segmentations, landmarks, shape features as DICOM SEG and SR, and QC out."""
-    level = logging.INFO if verbose else logging.ERROR
-    handler = logging.StreamHandler()
-    handler.setLevel(level)  # Dagster lowers the level of loggers that it collects, not of what is shown
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler])
-    logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
+    set_up(verbose, log_format)
     try:
         state = settings().state
     except ValidationError as error:
@@ -137,7 +142,12 @@ def annotate(
             install_models(Path(settings().home) / "models")
         import dagster as dg
 
-        _annotate(collection, dg.DagsterInstance.ephemeral(), {"annotations": str(out)}, again=again)
+        _annotate(
+            collection,
+            dg.DagsterInstance.ephemeral(settings=MANAGED if is_json() else None),
+            {"annotations": str(out)},
+            again=again,
+        )
 
 
 @main.command()
@@ -193,16 +203,25 @@ def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *,
     """Annotate with progress, print the summary, and exit with what it means."""
     from ct_assets import run, summary
     from ct_assets.installation import resources
-    from ct_assets.partitions import STAGES
+    from ct_assets.step_name import STAGES
     from resources.series_store import SeriesStore
 
     provided = resources()
     provided["series_store"] = SeriesStore(root=settings().home, folders=folders, pages_url=settings().pages_url)
-    with summary.progress(len(STAGES)) as on_stage:
+    progress = contextlib.nullcontext(_log_stage(collection)) if is_json() else summary.progress(len(STAGES))
+    with progress as on_stage:
         outcome = run.annotate(collection, instance=instance, resources=provided, on_stage=on_stage, again=again)
     summary.show(outcome, collection)
     annotated = any(series.status == "annotated" for series in outcome.series)
     sys.exit(0 if outcome.complete and annotated else EXIT_INCOMPLETE if annotated else 1)
+
+
+def _log_stage(collection: Collection) -> Callable[[str, str], None]:
+    def on_stage(uid: str, stage: str) -> None:
+        about = {"collection": collection.name, "series": uid or None, "stage": stage}
+        logger.info("%s begins", stage, extra=about)
+
+    return on_stage
 
 
 main.add_command(cohort)

@@ -113,6 +113,10 @@ class ReportValidation(StrictModel):
     seed: int = Field(default=0, description="Chooses the sample; another seed gives another one.")
 
 
+MOST_ATTEMPTS = 20
+"""Most failed runs of a series that a collection may let the schedule try again."""
+
+
 class Schedule(StrictModel):
     """When the next missing series are asked for."""
 
@@ -123,7 +127,10 @@ class Schedule(StrictModel):
     )
     batch: int = Field(default=25, ge=1, le=1000, description="Series asked for at a time.")
     attempts: int = Field(
-        default=3, ge=1, le=20, description="Failed runs of a series, since its last success, after which it is left."
+        default=3,
+        ge=1,
+        le=MOST_ATTEMPTS,
+        description="Failed runs of a series, since its last success, after which it is left.",
     )
 
 

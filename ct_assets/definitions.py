@@ -79,11 +79,12 @@ def collection_definitions(collection: Collection) -> dg.Definitions:
 
 
 _collections = load_collections()
+_attempts = {collection.name: collection.schedule.attempts for collection in _collections}
 defs = dg.Definitions.merge(
     *(collection_definitions(collection) for collection in _collections),
     dg.Definitions(
         jobs=[record_review(_collections)],
-        sensors=[run_failure_sensor(told=settings().webhook_url is not None)],
+        sensors=[run_failure_sensor(_attempts, told=settings().webhook_url is not None)],
         resources=resources(),
         executor=dg.in_process_executor,
     ),

@@ -10,12 +10,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from ct_assets.collection import Collection
-
-COHORT_ASSETS = ("cohort_table", "sr_validation", "cohort_report")
-"""Assets that describe a whole collection, and are not partitioned."""
-
-STAGES = ("ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report")
-"""Assets of a series, in pipeline order."""
+from ct_assets.step_name import COHORT_ASSETS
 
 PARTITION_TAG = "dagster/partition"
 """Tag of a run: the series that it works on."""

@@ -18,10 +18,11 @@ from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.source import source_files
 from ct_assets.definitions import collection_definitions
 from ct_assets.outcome import CohortOutcome, SeriesOutcome
-from ct_assets.partitions import STAGES, UNFINISHED, Scope, scopes, shard_of
+from ct_assets.partitions import UNFINISHED, Scope, scopes, shard_of
 from ct_assets.qc_report.rule import Rule
-from ct_assets.run_history import unfinished_run
-from ct_assets.run_job import OnStage, check_outcome, execute, failure, progress_logger, run_or_raise
+from ct_assets.run_history import reason_of, unfinished_run
+from ct_assets.run_job import OnStage, check_outcome, execute, progress_logger, run_or_raise
+from ct_assets.step_name import STAGES
 from ct_assets.store.in_use import alone_in
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.tables import COHORT
@@ -98,7 +99,7 @@ def annotate(
         if any(outcome.status == "annotated" for outcome in outcomes):
             result = execute(definitions, _REPORT_JOB, instance, tags=tags)
             report = folder.cohort.report if result.success else None
-            report_problem = None if result.success else failure(result)
+            report_problem = None if result.success else str(reason_of(result.all_events))
     return CohortOutcome(
         folder=folder,
         series=tuple(outcomes),
@@ -167,9 +168,10 @@ class _Call:
         if checks.get("fit") == "fail":
             reasons = read_ct_record(folder.ct_record, require_fit=False).reasons
             return SeriesOutcome(uid, "unfit", "; ".join(reasons), seconds, folder, checks)
-        reason = failure(result)
-        logger.error("series %s failed: %s", uid, reason)
-        return SeriesOutcome(uid, "failed", reason, seconds, folder, checks)
+        reason = reason_of(result.all_events)
+        about = {"collection": self.collection.name, "series": uid, "stage": reason.stage, "run": result.run_id}
+        logger.error("series %s failed: %s", uid, reason, extra=about)
+        return SeriesOutcome(uid, "failed", str(reason), seconds, folder, checks)
 
 
 def _close_killed(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:

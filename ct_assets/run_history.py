@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
 from ct_assets.partitions import PARTITION_TAG, UNFINISHED, Scope, series_of_unfinished_runs
+from ct_assets.step_name import STAGES, place_of
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 _OUR_ERROR = re.compile(r"^(ct_assets|resources)[.\w]*: ")
@@ -105,6 +106,10 @@ class Reason:
     stage: str
     text: str
 
+    def __str__(self) -> str:
+        """Return both in one line."""
+        return f"{self.stage}: {self.text}" if self.stage else self.text
+
 
 def reason_of(events: Iterable[dg.DagsterEvent]) -> Reason:
     """Return why a run failed, from its events.
@@ -122,7 +127,7 @@ def reason_of(events: Iterable[dg.DagsterEvent]) -> Reason:
             while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
                 error = error.cause
             text = error.message.strip().splitlines()[0] if error else "unknown error"
-            return Reason(stage_of(str(event.step_key)), _OUR_ERROR.sub("", text))
+            return Reason(place_of(event.step_key).stage or "", _OUR_ERROR.sub("", text))
         if event.event_type is dg.DagsterEventType.RUN_FAILURE and event.message:
             ended = event.message.strip().splitlines()[0]
     return Reason("", ended)
@@ -143,19 +148,8 @@ def recorded_reason(instance: dg.DagsterInstance, run_id: str) -> Reason:
     return reason_of(entry.dagster_event for entry in entries if entry.dagster_event is not None)
 
 
-def stage_of(step_key: str) -> str:
-    """Return the stage of a step: its asset, or the group of checks.
-
-    Parameters
-    ----------
-    step_key : str
-        Dagster's name of the step, such as ``demo__organ_seg``.
-    """
-    return step_key.rpartition("__")[2]
-
-
-def seconds_per_stage(instance: dg.DagsterInstance, scope: Scope, stages: Iterable[str]) -> dict[str, float]:
-    """Return the median seconds of each stage over the last runs that succeeded.
+def seconds_per_stage(instance: dg.DagsterInstance, scope: Scope) -> dict[str, float]:
+    """Return the median seconds of each stage, its checks included, over the last runs that succeeded.
 
     Parameters
     ----------
@@ -163,15 +157,16 @@ def seconds_per_stage(instance: dg.DagsterInstance, scope: Scope, stages: Iterab
         Where runs are recorded.
     scope : Scope
         The collection, or one of its shards.
-    stages : iterable of str
-        Assets, in order.
     """
     runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]), limit=_RUNS_LOOKED_AT)
-    taken: dict[str, list[float]] = {stage: [] for stage in stages}
+    taken: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for run in [run for run in runs if is_of(run, scope)][:_RUNS_TIMED]:
+        seconds = Counter[str]()
         for step in instance.get_run_step_stats(run.run_id):
-            if step.start_time and step.end_time and stage_of(step.step_key) in taken:
-                taken[stage_of(step.step_key)].append(step.end_time - step.start_time)
+            if step.start_time and step.end_time:
+                seconds[place_of(step.step_key).stage or ""] += step.end_time - step.start_time  # type: ignore[assignment]
+        for stage in STAGES & seconds.keys():
+            taken[stage].append(seconds[stage])
     return {stage: round(median(seconds), 2) for stage, seconds in taken.items() if seconds}
 
 

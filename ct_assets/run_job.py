@@ -6,8 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from ct_assets.run_history import reason_of, stage_of
-
 OnStage = Callable[[str, str], None]
 """Called with a series (or an empty string) and the stage that begins."""
 
@@ -28,7 +26,7 @@ def progress_logger(on_stage: OnStage, stages: Collection[str]) -> dg.LoggerDefi
             meta: dict[str, Any] = getattr(record, "dagster_meta", {})
             event = meta.get("dagster_event")
             if event is not None and event.event_type_value == "STEP_START":
-                stage = stage_of(str(event.step_key))
+                stage = str(event.step_key).rpartition("__")[2]
                 if stage in stages:
                     on_stage(meta.get("job_tags", {}).get("dagster/partition", ""), stage)
 
@@ -96,9 +94,3 @@ def check_outcome(evaluation: dg.AssetCheckEvaluation) -> str:
     """Return pass or fail, or what the check itself calls its outcome, such as not measurable."""
     outcome = evaluation.metadata.get("outcome")
     return str(outcome.value) if outcome is not None else "pass" if evaluation.passed else "fail"
-
-
-def failure(result: dg.ExecuteInProcessResult) -> str:
-    """Say in one line which stage failed and why."""
-    reason = reason_of(result.all_events)
-    return f"{reason.stage}: {reason.text}" if reason.stage else reason.text

@@ -86,6 +86,7 @@ RUNBOOKS = (
             "has exceeded maximum runtime",
             "Exceeded maximum runtime",
             "marked as failed from outside the execution context",
+            "being forcibly marked as failed",
         ),
     ),
     FAILED_TOO_OFTEN,

@@ -11,7 +11,7 @@ import dagster as dg
 
 from ct_assets.cohort_report.queue import review_queue
 from ct_assets.collection import Collection, selection_digest
-from ct_assets.partitions import STAGES, Scope, scopes, series_of_unfinished_runs
+from ct_assets.partitions import Scope, scopes, series_of_unfinished_runs
 from ct_assets.run_history import Reason, failed_last, failures, in_flight, recorded_reason, seconds_per_stage
 from ct_assets.series_states import SeriesState, read_converted, series_states
 from ct_assets.store.paths import CollectionFolder
@@ -99,7 +99,7 @@ def collection_status(
         uids = instance.get_dynamic_partitions(scope.partitions.name)
         registered += len(uids)
         _count(counts, uids, scope, store, instance)
-        counts.seconds = counts.seconds or seconds_per_stage(instance, scope, STAGES)
+        counts.seconds = counts.seconds or seconds_per_stage(instance, scope)
     to_review, problems = _to_review(store)
     return CollectionStatus(
         collection=collection.name,

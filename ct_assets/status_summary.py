@@ -76,11 +76,10 @@ def _details(status: CollectionStatus) -> list[str]:
 
 
 def _failed(group: Failed) -> str:
-    where = f"{group.reason.stage}: " if group.reason.stage else ""
     more = len(group.series) - _SERIES_SHOWN
     series = ", ".join(group.series[:_SERIES_SHOWN]) + (f" and {more} more" if more > 0 else "")
     left = f" ({group.left} of them left to you: no more attempts)" if group.left else ""
-    return f"{where}{group.reason.text}: {count(len(group.series))} series{left}: {series}"
+    return f"{group.reason}: {count(len(group.series))} series{left}: {series}"
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

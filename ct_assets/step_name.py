@@ -3,13 +3,15 @@
 import re
 from dataclasses import dataclass
 
-STAGE_NAMES = (
-    "cohort_table", "ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report",
-    "sr_validation", "cohort_report",
-)  # fmt: skip
-"""The assets, in pipeline order."""
+STAGES = ("ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report")
+"""Assets of a series, in pipeline order."""
 
-_STEP = re.compile(rf"(?P<collection>[a-z0-9_]+?)_+(?:\d{{4}}_+)?(?P<stage>{'|'.join(STAGE_NAMES)})(?:_\w+)?")
+COHORT_ASSETS = ("cohort_table", "sr_validation", "cohort_report")
+"""Assets that describe a whole collection, and are not partitioned."""
+
+_STEP = re.compile(
+    rf"(?P<collection>[a-z0-9_]+?)_+(?:\d{{4}}_+)?(?P<stage>{'|'.join((*STAGES, *COHORT_ASSETS))})(?:_\w+)?"
+)
 _JOB = re.compile(r"(?P<collection>[a-z0-9_]+)_series(?:_\d{4})?_(?:annotate|judge)")
 
 

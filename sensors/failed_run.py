@@ -13,11 +13,9 @@ from dagster import DagsterEventType
 from dagster._core.events import DagsterEvent
 from dagster_shared.error import SerializableErrorInfo
 
+from ct_assets.partitions import PARTITION_TAG
 from ct_assets.runbooks import RUN_FAILED, runbook_for
 from ct_assets.step_name import place_of
-
-PARTITION_TAG = "dagster/partition"
-"""Tag of a run that has the SeriesInstanceUID."""
 
 _WILL_RETRY_TAG = "dagster/will_retry"
 _READ = {

@@ -6,16 +6,18 @@ receiver was down is lost. This one reads the failures itself: it groups them, a
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType
 
+from ct_assets.collection import Schedule
+from ct_assets.partitions import PARTITION_TAG
 from ct_assets.step_name import place_of
 from resources.webhook import Webhook, WebhookError
 from sensors.alarm_groups import Group, State, message
-from sensors.failed_run import PARTITION_TAG, Failure, failed_run
-from sensors.missing_series import MAXIMUM_ATTEMPTS
+from sensors.failed_run import Failure, failed_run
 
 FAILURES_PER_TICK = 100
 """Most failures that are looked at in one tick."""
@@ -24,11 +26,13 @@ _INTERVAL_SECONDS = 30
 _NOBODY = "nobody is told of failed runs: set CT_ASSETS_WEBHOOK_URL to the address of a webhook, and restart"
 
 
-def run_failure_sensor(*, told: bool) -> dg.SensorDefinition:
+def run_failure_sensor(attempts: Mapping[str, int], *, told: bool) -> dg.SensorDefinition:
     """Return the run_failure sensor of this code location.
 
     Parameters
     ----------
+    attempts : mapping of str to int
+        Failed runs of a series after which the schedule leaves it out, by collection.
     told : bool
         Whether there is a webhook: the sensor runs then without being turned on.
     """
@@ -51,7 +55,8 @@ def run_failure_sensor(*, told: bool) -> dg.SensorDefinition:
         told = 0
         for key in due:
             group = state.groups[key]
-            alarm = message(group, _attempts(context.instance, group), MAXIMUM_ATTEMPTS, webhook.ui_url)
+            most = attempts.get(group.collection or "", Schedule().attempts)
+            alarm = message(group, _attempts(context.instance, group), most, webhook.ui_url)
             try:
                 webhook.post(alarm)
             except WebhookError as error:

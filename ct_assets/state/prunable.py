@@ -10,8 +10,8 @@ from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, Bulk
 from dagster._core.storage.dagster_run import RunRecord
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
+from ct_assets.collection import MOST_ATTEMPTS
 from ct_assets.partitions import PARTITION_TAG
-from sensors.missing_series import MAXIMUM_ATTEMPTS
 
 _PAGE = 1000
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -28,8 +28,8 @@ class EndedRun:
 def prunable_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[EndedRun]:
     """Find the runs whose logs may go, the latest first.
 
-    Kept are runs that have not ended, those of backfills in progress, and the last failed runs (as many as the schedule
-    counts) of a series, or of a job that has no partitions, which has not succeeded since.
+    Kept are runs that have not ended, those of backfills in progress, and the last failed runs (as many as a schedule
+    may count) of a series, or of a job that has no partitions, which has not succeeded since.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def prunable_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[En
             succeeded.add(about)
         elif run.status is dg.DagsterRunStatus.FAILURE and about not in succeeded:
             failures[about] += 1
-            if failures[about] <= MAXIMUM_ATTEMPTS:
+            if failures[about] <= MOST_ATTEMPTS:
                 continue
         ended = record.end_time if record.end_time is not None else record.update_timestamp.timestamp()
         if ended < before.timestamp() and run.tags.get(BACKFILL_ID_TAG) not in backfills:

@@ -13,7 +13,6 @@ from resources.resident import ModelProcessDiedError
 from resources.webhook import Webhook, WebhookError
 from sensors import run_failure as module
 from sensors.alarm_groups import REST_SECONDS, State
-from sensors.missing_series import MAXIMUM_ATTEMPTS
 from sensors.run_failure import run_failure_sensor
 from tests.resources.webhook_server import WebhookServer, webhook_server
 from tests.sensors.failing_runs import FailingRuns
@@ -34,7 +33,7 @@ def server() -> Iterator[WebhookServer]:
 
 @pytest.fixture
 def tick(runs, server) -> Callable[[str | None], dg.SensorResult]:
-    sensor = run_failure_sensor(told=True)
+    sensor = run_failure_sensor({"demo": 3}, told=True)
 
     def tick(cursor: str | None) -> dg.SensorResult:
         resource = Webhook(url=server.url, ui_url="http://ui:3000", first_wait=0.01)
@@ -142,7 +141,7 @@ def test_what_was_told_before_the_webhook_went_down_is_not_told_again(runs, serv
 
 
 def test_a_series_that_failed_too_often_is_said_to_be_left_out(runs, server, tick):
-    for _ in range(MAXIMUM_ATTEMPTS - 1):
+    for _ in range(2):
         runs.fail("1.2.1", RuntimeError("x"))
     cursor = tick(None).cursor
     runs.fail("1.2.1", RuntimeError("x"))
@@ -183,7 +182,7 @@ def _lost_run(instance: dg.DagsterInstance, location: str) -> dg.DagsterRun:
 
 
 def test_a_run_that_is_lost_is_told_of_but_not_one_of_another_code_location(runs, server):
-    sensor, resource = run_failure_sensor(told=True), Webhook(url=server.url)
+    sensor, resource = run_failure_sensor({"demo": 3}, told=True), Webhook(url=server.url)
     with dg.build_sensor_context(instance=runs.instance, resources={"webhook": resource}) as context:
         context._code_location_origin = RegisteredCodeLocationOrigin("ct_assets")
         context.update_cursor(sensor(context).cursor)
@@ -197,8 +196,8 @@ def test_a_run_that_is_lost_is_told_of_but_not_one_of_another_code_location(runs
 
 
 def test_without_a_webhook_the_sensor_is_off_and_says_what_to_do(runs):
-    assert run_failure_sensor(told=True).default_status is dg.DefaultSensorStatus.RUNNING
-    sensor = run_failure_sensor(told=False)
+    assert run_failure_sensor({"demo": 3}, told=True).default_status is dg.DefaultSensorStatus.RUNNING
+    sensor = run_failure_sensor({"demo": 3}, told=False)
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
     skipped = sensor(dg.build_sensor_context(instance=runs.instance, resources={"webhook": Webhook()}))
     assert "set CT_ASSETS_WEBHOOK_URL" in str(skipped)
