@@ -24,7 +24,7 @@ EXAMPLES = 3
 """Series that a message names."""
 
 _OTHER = "other reasons"
-_UID_OR_NUMBER = re.compile(r"\d+(?:\.\d+)*|0x[0-9a-f]+")
+_RUN_UID_OR_NUMBER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|\d+(?:\.\d+)*")
 
 
 class Group(BaseModel):
@@ -115,8 +115,8 @@ class State(BaseModel):
 
 
 def key_of(failure: Failure) -> str:
-    """Return what failures for the same reason have in common: their reasons differ in UIDs, sizes, process numbers."""
-    reason = _UID_OR_NUMBER.sub("#", failure.reason)
+    """Return what failures for the same reason have in common: their reasons differ in UIDs, runs, numbers."""
+    reason = _RUN_UID_OR_NUMBER.sub("#", failure.reason)
     return f"{failure.collection}|{failure.stage}|{reason}"
 
 

@@ -172,4 +172,4 @@ def test_annotating_logs_json_of_its_series(state, tmp_path):
     assert "torch finds no CUDA device" in failed["message"]
     begun = [record["stage"] for record in records if record["message"].endswith(" begins")]
     assert begun[:2] == ["cohort_table", "ct_nifti"]
-    assert failed["stage"] == begun[-1]
+    assert failed["stage"] in begun[2:]

@@ -1,5 +1,7 @@
 """What is told when: many failures for one reason are one message, and nothing is left out of the counts."""
 
+import uuid
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +30,12 @@ def test_failures_for_one_reason_are_one_message_whatever_their_series():
     state, counts = _tell(State(after=0).taking(failures, 50), 1000.0)
     assert counts == [50]
     assert state.after == 50
+
+
+def test_runs_that_are_lost_together_are_one_message():
+    """Their reason names the run: after a restart of the machine each run was a reason of its own."""
+    failures = [_failure(n, f"Marking run {uuid.uuid4()} as failed at {hex(id(n) + n)}.") for n in range(50)]
+    assert len({key_of(failure) for failure in failures}) == 1
 
 
 def test_a_reason_rests_after_it_was_told_and_then_tells_what_came_meanwhile():
