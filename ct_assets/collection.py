@@ -3,16 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ct_assets.collection_errors import explanations
+from ct_assets.cron import checked_cron
 from ct_assets.organs import Configuration, Organ
 from ct_assets.qc_settings import QualityControl
 from ct_assets.selection_settings import Selection, StrictSelection
 from ct_assets.settings import settings
 from ct_assets.source_settings import BigQuerySource, IdcSource, Source
 from ct_assets.store.digest import json_digest
+from ct_assets.yaml_file import read_yaml
 from ct_assets.yaml_model import CollectionError, StrictModel
 
 Compatibility = Literal["corrected", "published"]
@@ -120,7 +121,7 @@ MOST_ATTEMPTS = 20
 class Schedule(StrictModel):
     """When the next missing series are asked for."""
 
-    cron: str = Field(
+    cron: Annotated[str, AfterValidator(checked_cron)] = Field(
         default="0 2 * * *",
         pattern=r"^(@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-]+( [\d*/,\-A-Za-z]+){4})$",
         description="Cron expression, UTC.",
@@ -210,14 +211,7 @@ def load_collection(path: Path) -> Collection:
     CollectionError
         If the file cannot be read, is no YAML, or has a key or value that is not allowed.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{path}: cannot be read ({error})"
-        raise CollectionError(message) from error
-    except yaml.YAMLError as error:
-        message = f"{path}: is not valid YAML: {error}"
-        raise CollectionError(message) from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         message = f"{path}: must be a mapping with the keys {', '.join(Collection.model_fields)}"
         raise CollectionError(message)

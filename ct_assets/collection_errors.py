@@ -5,6 +5,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+_MOST_TOLD, _MOST_CHARACTERS = 20, 100
+
 
 def explanations(root: type[BaseModel], content: dict[str, Any], error: ValidationError) -> str:
     """Say everything that is wrong with a collection YAML.
@@ -20,7 +22,9 @@ def explanations(root: type[BaseModel], content: dict[str, Any], error: Validati
     """
     # Defaults that follow from a key that is wrong could not be made, which is nobody's mistake.
     problems = [problem for problem in error.errors() if problem["type"] != "default_factory_not_called"]
-    return "; ".join(_explanation(root, content, problem) for problem in problems)
+    told = [_explanation(root, content, problem) for problem in problems[:_MOST_TOLD]]
+    more = len(problems) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more else "")
 
 
 def _explanation(root: type[BaseModel], content: dict[str, Any], problem: Any) -> str:
@@ -28,10 +32,22 @@ def _explanation(root: type[BaseModel], content: dict[str, Any], problem: Any) -
     location, models = _located(root, content, problem["loc"])
     if problem["type"] == "extra_forbidden":
         allowed = sorted({name for model in models for name in model.model_fields})
-        return f"key {'.'.join(location)}: unknown; allowed here: {', '.join(allowed)}"
-    text = f"key {'.'.join(location) or 'demonstration'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        return f"key {_name(location)}: unknown; allowed here: {', '.join(allowed)}"
+    text = f"key {_name(location) or 'demonstration'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
     given = problem.get("input")
-    return f"{text} (given: {given!r})" if isinstance(given, str | int | float | bool) else text
+    return f"{text} (given: {_shown(given)})" if isinstance(given, str | int | float | bool) else text
+
+
+def _name(location: list[str]) -> str:
+    return ".".join(part[:_MOST_CHARACTERS] for part in location)
+
+
+def _shown(given: str | float) -> str:
+    """Return a value as a message can hold it: Python refuses to write whole numbers of thousands of digits."""
+    if isinstance(given, int) and given.bit_length() > _MOST_CHARACTERS:
+        return f"a number of {given.bit_length()} bits"
+    text = repr(given)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
 def _located(

@@ -152,3 +152,22 @@ def test_series_of_the_imaging_data_commons_open_in_its_viewer(tmp_path):
 def test_the_preset_of_a_segmentation_gives_way_to_what_is_named(given, folds, tta):
     segmentation = OrganSegmentation.model_validate({"model": "demo", **given})
     assert (segmentation.folds, segmentation.tta) == (folds, tta)
+
+
+@pytest.mark.parametrize(
+    "cron", ["99 * * * *", "* 24 * * *", "*/0 * * * *", "9-3 * * * *", "0 0 31 2 *", "0 0 0 1 *", "0 0 * xyz *"]
+)
+def test_a_cron_expression_without_a_moment_is_an_error_that_names_the_key(tmp_path, cron):
+    """Dagster would refuse the whole code location, and with it every other collection."""
+    with pytest.raises(CollectionError, match=r"mine\.yaml: key schedule\.cron: value error"):
+        load_collection(_write(tmp_path, f"{VALID}schedule: {{cron: '{cron}'}}\n"))
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 2 * * *", "*/15 0-6,22 1,15 * mon-fri", "0 0 29 2 *", "0 0 31 * SUN", "5/10 * * * 7", "@daily"]
+)
+def test_what_dagster_takes_as_a_schedule_is_a_cron_expression(tmp_path, cron):
+    from dagster._utils.schedules import is_valid_cron_schedule
+
+    assert is_valid_cron_schedule(cron)
+    assert load_collection(_write(tmp_path, f"{VALID}schedule: {{cron: '{cron}'}}\n")).schedule.cron == cron

@@ -8,7 +8,7 @@ import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.utils import make_new_run_id
 
-from ct_assets.organ_seg.unsuitable import GpuMemoryError
+from ct_assets.device import GpuMemoryError
 from resources.resident import ModelProcessDiedError
 from resources.webhook import Webhook, WebhookError
 from sensors import run_failure as module
