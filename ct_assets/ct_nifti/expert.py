@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pydicom
 
 from ct_assets.collection import Collection
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation import read_expert
 from ct_assets.ct_nifti.structure import ExpertStructure, UnusableSegmentationError
 from ct_assets.ct_nifti.structure_set import RT_STRUCTURE_SET_STORAGE, read_structure_set
+from ct_assets.dicom.read import read_dicom
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.uid import is_uid
 
@@ -64,7 +64,7 @@ def load_expert(
 def _sop_class(path: Path) -> str | None:
     """Return the SOP class of a file; none where it has none, which its reader then tells."""
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+        header = read_dicom(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
     except Exception:  # pydicom raises errors of many kinds on damage
         return None
     return str(header.get("SOPClassUID"))

@@ -6,10 +6,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-import pydicom
 
 from ct_assets.ct_nifti.geometry import GeometryMismatchError, match_geometry
 from ct_assets.ct_nifti.record import CtRecord
+from ct_assets.dicom.read import read_dicom
 from ct_assets.dicom.series import CtSeries
 from ct_assets.store.paths import SeriesFolder
 
@@ -56,7 +56,7 @@ def _pixel_differences(frames: npt.NDArray[Any], series: CtSeries, chosen: list[
         instance = series.instances[rank]
         if instance.header.file_meta.TransferSyntaxUID.is_compressed:
             continue
-        dataset = pydicom.dcmread(instance.path)
+        dataset = read_dicom(instance.path)
         hounsfield = dataset.pixel_array * float(dataset.get("RescaleSlope", 1)) + float(
             dataset.get("RescaleIntercept", 0)
         )

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from ct_assets.dicom.read import read_dicom
+
 Vector = npt.NDArray[np.float64]
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -44,7 +46,7 @@ def read_header(path: Path) -> pydicom.Dataset:
         If the file is no DICOM file, is cut off within its header, or cannot be opened.
     """
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        dataset = read_dicom(path, stop_before_pixels=True)
         for element in dataset.iterall():
             _ = element.value
     except InvalidDicomError as error:

@@ -106,11 +106,14 @@ def pydicom_row(path: str) -> dict[str, Any]:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
+    from ct_assets.dicom.read import check_inflated_size
+
     row: dict[str, Any] = {}
     try:
         status = Path(path).stat()
         row["instance_size"], row["file_mtime_ns"] = status.st_size, status.st_mtime_ns
         with Path(path).open("rb") as file:
+            check_inflated_size(file)
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=READ)
             header_size = file.tell()
         row["problem"] = _fill(row, dataset, header_size)
