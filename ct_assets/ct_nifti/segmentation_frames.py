@@ -11,6 +11,7 @@ from pydicom.pixels.utils import iter_pixels
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation_grid import CtGrid, FramePlane, OffGridError
 from ct_assets.ct_nifti.structure import Mask, UnusableSegmentationError
+from ct_assets.dicom.read import read_dicom
 
 SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 """SOP Class UID of BINARY and FRACTIONAL SEG."""
@@ -41,7 +42,7 @@ def read_segmentation(path: Path) -> pydicom.Dataset:
         If the file is no complete DICOM file, no SEG, or lacks something.
     """
     try:
-        dataset = pydicom.dcmread(path)
+        dataset = read_dicom(path)
         for _ in dataset.iterall():  # pydicom parses sequences when they are looked at
             pass
     except Exception as error:  # pydicom raises errors of many kinds on damage
@@ -49,6 +50,10 @@ def read_segmentation(path: Path) -> pydicom.Dataset:
         raise UnusableSegmentationError(message) from error
     if dataset.get("SOPClassUID") != SEGMENTATION_STORAGE:
         message = f"{path}: is no DICOM Segmentation (SOP class {dataset.get('SOPClassUID')})"
+        raise UnusableSegmentationError(message)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated:  # decoders of JPEG believe what size a frame claims: 14 GB, or abort
+        message = f"{path}: its pixels are compressed ({syntax.name}); decompress it, such as with gdcmconv --raw"
         raise UnusableSegmentationError(message)
     absent = [keyword for keyword in _REQUIRED if not dataset.get(keyword)]
     if absent:

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from ct_assets.ct_nifti.contours import filled
+from ct_assets.ct_nifti.contours import effort, filled
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.ct_nifti.segmentation_grid import CtGrid, OffGridError
 from ct_assets.ct_nifti.structure import ExpertStructure, Mask, UnusableSegmentationError, no_frames, usable
 from ct_assets.dicom.edition import reference_of
+from ct_assets.dicom.read import read_dicom
 from ct_assets.dicom.references import referenced_series
 from ct_assets.organs import LUNGS, Organ
 from ct_assets.store.digest import file_digest
@@ -29,7 +30,10 @@ SLICE_TOLERANCE = 0.1
 coordinates in tenths of a millimetre."""
 
 MOST_POINTS = 20_000
-"""Most points of a contour: several times what follows every pixel around an organ, and seconds to fill."""
+"""Most points of a contour: several times what follows every pixel around an organ."""
+
+MOST_EFFORT = 10_000_000_000
+"""Most `effort` of all contours that are wanted, which is minutes: ten times that of lungs in a CT of 300 slices."""
 
 FARTHEST_MM = 100_000.0
 """Largest coordinate that is taken for one; a contour that leaves the image within it is clipped."""
@@ -83,8 +87,13 @@ def read_structure_set(
         grid = CtGrid(record)
         masks: dict[str, Mask] = {}
         numbers: dict[str, list[int]] = {}
-        for roi in _wanted(dataset, structures, lungs):
+        work = 0
+        for roi in _wanted(path, dataset, structures, lungs):
             drawn = _drawn(path, dataset, roi, record, grid)
+            work += sum(effort(contour, grid.shape) for contours in drawn.values() for contour in contours)
+            if work > MOST_EFFORT:
+                message = f"{path}: ROI {roi.name}: its contours wind so much that they are no outline of an organ"
+                raise UnusableSegmentationError(message)
             for slice_index, contours in drawn.items():
                 pixels = filled(contours, grid.shape)
                 for name in roi.structures:
@@ -104,7 +113,7 @@ def read_structure_set(
 
 
 def _read(path: Path, record: CtRecord) -> pydicom.Dataset:
-    dataset = pydicom.dcmread(path)
+    dataset = read_dicom(path)
     if dataset.get("SOPClassUID") != RT_STRUCTURE_SET_STORAGE:
         message = f"{path}: is no RTSTRUCT (SOP class {dataset.get('SOPClassUID')})"
         raise UnusableSegmentationError(message)
@@ -115,14 +124,21 @@ def _read(path: Path, record: CtRecord) -> pydicom.Dataset:
     return dataset
 
 
-def _wanted(dataset: pydicom.Dataset, structures: Mapping[Organ, str], lungs: Sequence[str]) -> Iterator[_Roi]:
+def _wanted(
+    path: Path, dataset: pydicom.Dataset, structures: Mapping[Organ, str], lungs: Sequence[str]
+) -> Iterator[_Roi]:
     names = [*structures.items(), *((LUNGS, label) for label in lungs)]
+    used: set[int] = set()
     for item in dataset.StructureSetROISequence:
         roi_name = str(item.get("ROIName") or "").strip()
         of_roi = tuple(dict.fromkeys(name for name, label in names if label == roi_name))
         if of_roi:
-            frame_of_reference = item.get("ReferencedFrameOfReferenceUID")
-            yield _Roi(int(item.ROINumber), roi_name, of_roi, str(frame_of_reference) if frame_of_reference else None)
+            frame_of_reference, number = item.get("ReferencedFrameOfReferenceUID"), int(item.ROINumber)
+            if number in used:
+                message = f"{path}: ROI {roi_name}: has number {number}, which another ROI has too"
+                raise UnusableSegmentationError(message)
+            used.add(number)
+            yield _Roi(number, roi_name, of_roi, str(frame_of_reference) if frame_of_reference else None)
 
 
 def _drawn(
