@@ -7,7 +7,7 @@ import time
 from typing import Any, Final
 
 import ray
-from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, RayTaskError
+from ray.exceptions import AuthenticationError, GetTimeoutError, OutOfMemoryError, RayActorError, RayTaskError
 
 from resources.resident import ComputeUnavailableError, ModelProcessDiedError, Resident
 from resources.resident_actor import CONTROL, Begun, OfNoMoreUse, ResidentActor, State
@@ -154,10 +154,11 @@ def _connect(address: str) -> None:
     try:
         _reach(address)
         ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, OSError) as error:
+    except (AuthenticationError, OSError) as error:  # refused without the right token is a ConnectionError too
         message = (
-            f"no Ray cluster at {address!r} ({error}); start one with: "
-            "ray start --head --include-dashboard=false --disable-usage-stats"
+            f"no Ray cluster at {address!r}, or one that asks for another token ({error}); start one with: "
+            "ray start --head --include-dashboard=false --disable-usage-stats; of one that make ui started the token "
+            "is in the file ray_token of its state folder: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to it"
         )
         raise ComputeUnavailableError(message) from error
 

@@ -19,9 +19,9 @@ BIN = Path(sys.executable).parent
 class Service(GraphQL):
     """A running web server, with its Ray cluster, below one process."""
 
-    def __init__(self, url: str, ray_address: str, pid: int) -> None:
+    def __init__(self, url: str, ray_address: str, ray_token: Path, pid: int) -> None:
         super().__init__(url)
-        self.ray_address, self.pid = ray_address, pid
+        self.ray_address, self.ray_token, self.pid = ray_address, ray_token, pid
 
 
 @contextmanager
@@ -38,6 +38,8 @@ def serve(home: Path, state: Path) -> Iterator[Service]:
         "CT_ASSETS_PAGES_PORT": str(pages_port),
         "DAGSTER_DISABLE_TELEMETRY": "1",
     }
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        environment.pop(name, None)
     with ExitStack() as stack:
         log = stack.enter_context((state / "service.log").open("w"))
         process = subprocess.Popen(
@@ -45,7 +47,7 @@ def serve(home: Path, state: Path) -> Iterator[Service]:
             cwd=REPOSITORY, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         stack.callback(_end, process)
-        service = Service(f"http://127.0.0.1:{port}", f"127.0.0.1:{ray_port}", process.pid)
+        service = Service(f"http://127.0.0.1:{port}", f"127.0.0.1:{ray_port}", state / "ray_token", process.pid)
         _wait(service, process, state / "service.log")
         yield service
 

@@ -47,9 +47,9 @@ def watch(pid: int) -> Iterator[Seen]:
         thread.join()
 
 
-def resident_models(address: str) -> dict[str, Any]:
+def resident_models(address: str, token: Path) -> dict[str, Any]:
     """State of each resident model; asked in a process of its own, so that Ray stays out of the tests'."""
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     answer = subprocess.run(
         [sys.executable, "-c", STATES, address], cwd=REPOSITORY, env=environment, capture_output=True, text=True,
         check=True, timeout=120,

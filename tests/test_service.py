@@ -1,9 +1,12 @@
 """The service on the demo collection: a backfill by the dialog of the web UI, checks per partition, logs, pages."""
 
+import ipaddress
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from playwright.sync_api import Browser
 
@@ -102,7 +105,7 @@ def test_runs_import_no_torch_because_each_model_is_loaded_once_in_a_process_of_
         assert int(started[1]) in seen.commands, "the process of the run was watched"
         assert "in a resident actor" in messages
         assert "loading NnunetModel" not in messages
-    models = resident_models(service.ray_address)
+    models = resident_models(service.ray_address, service.ray_token)
     assert sorted(key.partition("-")[0] for key in models) == ["BpregModel", *["NnunetModel"] * 3]
     assert len({state["pid"] for state in models.values()} - set(seen.commands)) == len(models)
     assert {(state["loads"], state["calls"]) for state in models.values()} == {(1, len(selected))}
@@ -131,6 +134,28 @@ def test_the_planted_faults_show_and_nothing_else(service, demo_home, selected, 
 @pytest.fixture(scope="module")
 def report(service: Service, backfill: list[dict[str, Any]]) -> None:
     service.materialize("cohort_report", checks=tuple(str(rule) for rule in Rule))
+
+
+def test_the_service_listens_on_loopback_but_for_ray_which_asks_for_a_token(service, backfill):
+    """Ray listens on every address whatever it is told; only who can read the token is served."""
+    open_to_others = {
+        process.name()
+        for process in (psutil.Process(service.pid), *psutil.Process(service.pid).children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN and not ipaddress.ip_address(connection.laddr.ip).is_loopback
+    }
+    assert all(name in {"gcs_server", "raylet"} or name.startswith("ray::") for name in open_to_others), open_to_others
+    assert service.ray_token.stat().st_mode & 0o777 == 0o600
+    token = service.ray_token.read_bytes()
+    assert len(token) == 64
+    others = [file for file in service.ray_token.parent.rglob("*") if file.is_file() and file != service.ray_token]
+    assert not [file for file in others if token in file.read_bytes()]
+    assert resident_models(service.ray_address, service.ray_token)
+    stranger = service.ray_token.with_name("another_token")
+    stranger.write_text("0" * 64)
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        resident_models(service.ray_address, stranger)
+    assert "asks for another token" in refused.value.stderr
 
 
 def test_a_reviewer_goes_from_a_failing_check_to_the_page_of_the_series(

@@ -7,8 +7,17 @@ PATH="$(cd "$bin" && pwd):$PATH"
 export PATH
 mkdir -p "$CT_ASSETS_STATE"
 ray_port="${CT_ASSETS_RAY_PORT:-6399}"
-# Said to both sides: with a token in ~/.ray, `ray start` would ask for it and the runs would not show it.
-export RAY_AUTH_MODE="${RAY_AUTH_MODE:-disabled}"
+# Ray listens on every address of the machine and runs what it is sent: only from those who can read the token.
+export RAY_AUTH_MODE="${RAY_AUTH_MODE:-token}"
+if [ "$RAY_AUTH_MODE" = token ] && [ -z "${RAY_AUTH_TOKEN:-}${RAY_AUTH_TOKEN_PATH:-}" ]; then
+  RAY_AUTH_TOKEN_PATH="$(cd "$CT_ASSETS_STATE" && pwd)/ray_token"
+  export RAY_AUTH_TOKEN_PATH
+  if [ ! -s "$RAY_AUTH_TOKEN_PATH" ]; then
+    (umask 077 && python -c 'import secrets; print(secrets.token_hex(32), end="")' >"$RAY_AUTH_TOKEN_PATH.new")
+    mv "$RAY_AUTH_TOKEN_PATH.new" "$RAY_AUTH_TOKEN_PATH"
+  fi
+  chmod 600 "$RAY_AUTH_TOKEN_PATH"
+fi
 
 ray start --head --block --node-ip-address=127.0.0.1 --port="$ray_port" \
   --include-dashboard=false --disable-usage-stats >"$CT_ASSETS_STATE/ray.log" 2>&1 &

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -9,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OBJECT_STORE_MB = 150
-AUTHENTICATION = {"RAY_AUTH_MODE": "disabled"}  # a token in the home folder must make no difference
 
 MODEL = '''
 """A model: a folder with a number, which is added to the volume."""
@@ -83,18 +84,28 @@ for line in sys.stdin:
 """
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster: its address, and Python path and token of those that call it."""
+
+    folder: Path
+    address: str
+    path: str
+    authentication: dict[str, str]
+
+
 class Caller:
     """A process that calls resident models, one call after the other."""
 
-    def __init__(self, address: str, path: str, log: Path) -> None:
+    def __init__(self, cluster: Cluster, log: Path) -> None:
         self.log = log
         self._process = subprocess.Popen(
-            [sys.executable, "-c", CALLER, address],
+            [sys.executable, "-c", CALLER, cluster.address],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log.open("w"),
             text=True,
-            env={**os.environ, "PYTHONPATH": path, **AUTHENTICATION},
+            env={**os.environ, "PYTHONPATH": cluster.path, **cluster.authentication},
             cwd=REPOSITORY,
         )
 
@@ -128,8 +139,10 @@ class Caller:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[tuple[str, str]]:
-    """Start a Ray cluster that can load `trivial_model`; its address, and the Python path of its callers."""
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """Start a Ray cluster that can load `trivial_model` and asks for a token."""
+    (folder / "ray_token").write_text(secrets.token_hex(32))
+    authentication = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "ray_token")}
     (folder / "trivial_model.py").write_text(MODEL)
     path = os.pathsep.join([str(folder), str(REPOSITORY)])
     with socket.socket() as free:
@@ -141,7 +154,7 @@ def cluster(folder: Path) -> Iterator[tuple[str, str]]:
             "--node-ip-address=127.0.0.1", "--include-dashboard=false", "--disable-usage-stats", "--num-cpus=2",
             "--num-gpus=1", f"--object-store-memory={OBJECT_STORE_MB}000000",
         ],
-        env={**os.environ, "PYTHONPATH": path, **AUTHENTICATION},
+        env={**os.environ, "PYTHONPATH": path, **authentication},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -149,7 +162,7 @@ def cluster(folder: Path) -> Iterator[tuple[str, str]]:
     try:
         wait_for(lambda: _listens(port) or process.poll() is not None)
         assert process.poll() is None, "ray ended before it served"
-        yield f"127.0.0.1:{port}", path
+        yield Cluster(folder, f"127.0.0.1:{port}", path, authentication)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=60)

@@ -1,5 +1,6 @@
 """Resident models in real Ray actors, called from processes of their own as runs do; some of the actors are killed."""
 
+import dataclasses
 import os
 import signal
 import time
@@ -10,16 +11,20 @@ from typing import Any
 
 import pytest
 
-from tests.resources.ray_callers import OBJECT_STORE_MB, Caller, cluster, is_alive, wait_for
+from tests.resources.ray_callers import OBJECT_STORE_MB, Caller, Cluster, cluster, is_alive, wait_for
 
 
 @pytest.fixture(scope="module")
-def callers(tmp_path_factory) -> Iterator[tuple[Caller, Caller]]:
+def running(tmp_path_factory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("trivial")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def callers(running) -> Iterator[tuple[Caller, Caller]]:
     """Two processes that call models at the same time."""
-    folder = tmp_path_factory.mktemp("trivial")
     with ExitStack() as stack:
-        address, path = stack.enter_context(cluster(folder))
-        started = [Caller(address, path, folder / f"{name}.log") for name in "ab"]
+        started = [Caller(running, running.folder / f"{name}.log") for name in "ab"]
         for caller in started:
             stack.callback(caller.end)
         yield started[0], started[1]
@@ -49,6 +54,28 @@ def test_the_second_process_finds_the_model_loaded(callers, model):
     assert (state["loads"], state["calls"], state["running"]) == (1, 2, 0)
     assert f"process {first['pid']}, log {state['log']}" in callers[1].log.read_text()
     assert "loaded load-" in Path(state["log"]).read_text(), "what the process does is in Ray's log of it"
+
+
+def test_strangers_are_refused_and_the_token_is_in_no_log(callers, running, model):
+    assert callers[0].call(model)["first"] == 12, "who shows the token is served"
+    wrong = [{"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}]
+    strangers = [
+        Caller(dataclasses.replace(running, authentication=shown), running.folder / f"stranger{number}.log")
+        for number, shown in enumerate(wrong)
+    ]
+    for stranger in strangers:
+        stranger.send(model)
+    for stranger in strangers:
+        answer = stranger.receive()
+        stranger.end()
+        assert answer["error"] == "resources.resident.ComputeUnavailableError"
+        assert "asks for another token" in answer["message"]
+        assert "RAY_AUTH_TOKEN_PATH" in answer["message"]
+    token = Path(running.authentication["RAY_AUTH_TOKEN_PATH"]).read_bytes()
+    session = Path(_state(callers[0], callers[0].call(model)["pid"])["log"]).parent.parent
+    logs = [*running.folder.glob("*.log"), *(file for file in session.rglob("*") if file.is_file())]
+    assert len(logs) > 10
+    assert not [log for log in logs if token in log.read_bytes()]
 
 
 def test_a_model_on_a_cpu_may_use_all_of_it(callers, model):
