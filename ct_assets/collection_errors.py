@@ -33,7 +33,8 @@ def _explanation(root: type[BaseModel], content: dict[str, Any], problem: Any) -
     if problem["type"] == "extra_forbidden":
         allowed = sorted({name for model in models for name in model.model_fields})
         return f"key {_name(location)}: unknown; allowed here: {', '.join(allowed)}"
-    text = f"key {_name(location) or 'demonstration'}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    said = _cut(problem["msg"][0].lower() + problem["msg"][1:], 5 * _MOST_CHARACTERS)
+    text = f"key {_name(location) or 'demonstration'}: {said}"
     given = problem.get("input")
     return f"{text} (given: {_shown(given)})" if isinstance(given, str | int | float | bool) else text
 
@@ -46,8 +47,11 @@ def _shown(given: str | float) -> str:
     """Return a value as a message can hold it: Python refuses to write whole numbers of thousands of digits."""
     if isinstance(given, int) and given.bit_length() > _MOST_CHARACTERS:
         return f"a number of {given.bit_length()} bits"
-    text = repr(given)
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+    return _cut(repr(given), _MOST_CHARACTERS)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _located(

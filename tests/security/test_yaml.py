@@ -169,12 +169,13 @@ LAUGHS = "\n".join(
         "!!python/object/apply:os.system [ls]",
         "x" * (MOST_BYTES + 1),
         "? " * 1000,
+        "source: {kind: " + "x" * 20_000 + "}",
         f"{'x' * 100_000}: 1",
         "qc: {dice_minimum: {" + ", ".join(f"k{number}: x" for number in range(4000)) + "}}",
     ],
 )  # fmt: skip
 def test_hostile_yaml_is_refused(path, text):
-    whole = text.startswith(("shards", "qc", "title"))
+    whole = text.startswith(("shards", "qc", "title", "source"))
     path.write_bytes((COLLECTIONS[0] + b"\n" if whole else b"") + text.encode())
     assert _load(path) is None
 
