@@ -37,7 +37,7 @@ query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNod
       skippedPartitions inProgressPartitions } } } } } } } }"""
 LOGS = """
 query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { __typename
-  ... on MessageEvent { message stepKey } } } } }"""
+  ... on MessageEvent { message } ... on ErrorEvent { error { message } } } } } }"""
 LOCATION = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
 
 Value = TypeVar("Value")
@@ -108,13 +108,18 @@ class GraphQL:
             lambda: self.graphql(BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"],
         )
 
+    def runs(self, backfill_id: str) -> list[dict[str, Any]]:
+        """The runs that a backfill has launched so far."""
+        return list(self.graphql(BACKFILL_STATUS, id=backfill_id)["partitionBackfillOrError"]["runs"])
+
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """The log of a run."""
         return list(self.graphql(LOGS, id=run_id)["logsForRun"]["events"])
 
     def messages(self, run_id: str) -> str:
-        """The texts of the log of a run, one per line."""
-        return "\n".join(event.get("message") or "" for event in self.events(run_id))
+        """The texts of the log of a run and of its errors, one per line."""
+        said = ((event.get("message"), (event.get("error") or {}).get("message")) for event in self.events(run_id))
+        return "\n".join(text for texts in said for text in texts if text)
 
     def checks(self, asset: str) -> dict[str, Any]:
         """Partitions by status, of each check of an asset."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the Debian packages that the tests use, where they are missing. Needs root or sudo.
 set -euo pipefail
-packages=(dicom3tools pixelmed-apps libpixelmed-java dcmtk libgdcm-tools orthanc orthanc-dicomweb chromium plastimatch postgresql)
+packages=(dicom3tools pixelmed-apps libpixelmed-java dcmtk libgdcm-tools orthanc orthanc-dicomweb chromium plastimatch postgresql systemd)
 
 missing=()
 for package in "${packages[@]}"; do
