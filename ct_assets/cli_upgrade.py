@@ -108,8 +108,11 @@ def _show_remedy(folder: Path, remedy: "Remedy") -> None:
         click.echo(f"    how: materialize {name}/{remedy.asset} in the web UI, after the series")
     else:
         click.echo(f"    how: backfill {name}/{remedy.asset} and what follows it in the web UI; one series alone:")
-        select = f"""--select 'key:"{name}/{remedy.asset}"+'"""
-        click.echo(f"    dagster asset materialize -m ct_assets.definitions {select} --partition {remedy.series[0]}")
+        of_all = " or ".join(f'key:"{name}/{asset}"' for asset in ("cohort_report", "sr_validation"))
+        click.echo(
+            f"""    dagster asset materialize -m ct_assets.definitions --partition {remedy.series[0]} """
+            f"""--select 'key:"{name}/{remedy.asset}"+ and not ({of_all})'"""
+        )
         _list(list(remedy.series))
 
 

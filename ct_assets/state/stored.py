@@ -156,7 +156,7 @@ def _tables(*written: tuple[Table, Path], asset: str) -> None:
     for table, path in written:
         _, unreadable = readable_files(table, [_there(path)], asset)
         if unreadable:
-            raise DamagedFileError(str(unreadable[0]))
+            raise ValueError(str(unreadable[0]))  # the caller adds the remedy where it lacks one
 
 
 def _begun(path: Path) -> Path:

@@ -17,6 +17,7 @@ from ct_assets.installation import resources
 from ct_assets.review.record import Opinion, record_verdict
 from ct_assets.review.verdict import Decision
 from ct_assets.state.restore import SERIES, Restored, restore
+from ct_assets.state.stored import DamagedFileError, series_files
 from ct_assets.store.paths import SeriesFolder
 from resources.series_store import SeriesStore
 from sensors.missing_series import finished_series, next_missing
@@ -56,7 +57,7 @@ def _series(of: Annotated) -> SeriesFolder:
 
 def test_the_web_ui_shows_the_same_as_before(annotated, instance):
     before = shown(annotated.instance, annotated.collection)
-    assert len(before["checks"]) == 31
+    assert len(before["checks"]) == 26
     assert {status for status, _ in before["checks"].values()} == {"SUCCEEDED", "FAILED"}
     restored = _restore(annotated, instance)
     assert shown(instance, annotated.collection) == before
@@ -126,17 +127,28 @@ def test_verdicts_are_as_they_were_and_decide_the_restored_checks(copied, instan
         ("qc_report", lambda folder: folder.qc_table),
     ],
 )
-@pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
-def test_an_asset_with_a_damaged_file_is_named_and_not_restored(copied, instance, asset, file):
-    path = file(_series(copied))
+def test_a_damaged_file_is_named_with_the_remedy(copied, asset, file):
+    folder = _series(copied)
+    assert series_files(asset, folder, copied.collection)
+    path = file(folder)
     path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DamagedFileError, match="materialize") as damaged:
+        series_files(asset, folder, copied.collection)
+    assert str(path) in str(damaged.value)
+
+
+@pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
+def test_assets_with_damaged_files_are_not_restored_and_the_others_are(copied, instance):
+    folder = _series(copied)
+    for path in (folder.label_map("3d_fullres"), folder.qc_page):
+        path.unlink()
     restored = _restore(copied, instance)
-    assert [name for name, count in restored.materializations.items() if not count] == [asset]
-    assert len(restored.damaged) == 1
-    assert str(path) in restored.damaged[0]
-    assert "materialize" in restored.damaged[0]
+    assert [name for name, count in restored.materializations.items() if not count] == ["organ_seg", "qc_report"]
+    assert [name.partition(":")[0] for name in restored.damaged] == [
+        str(folder.label_map("3d_fullres")), str(folder.qc_page)
+    ]  # fmt: skip
     checks = shown(instance, copied.collection)["checks"]
-    assert not [name for name, uid in checks if uid and name.startswith(f"{copied.scope.key(asset).to_user_string()}:")]
+    assert not [name for name, uid in checks if uid and "organ_seg" in name]
 
 
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
@@ -163,9 +175,8 @@ def test_checks_that_only_a_run_tells_are_left_open_where_annotate_did_not_note_
     _series(copied).completion.unlink()
     restored = _restore(copied, instance)
     assert restored.damaged == []
-    missing = set(shown(copied.instance, copied.collection)["checks"]) - set(
-        shown(instance, copied.collection)["checks"]
-    )
+    before, after = (shown(one, copied.collection)["checks"] for one in (copied.instance, instance))
+    missing = set(before) - set(after)
     assert {name.rpartition(":")[2] for name, _ in missing} == {
         "geometry_matches_dicom", "seg_reads_back", "seg_dciodvfy", "sr_reads_back", "sr_dciodvfy"
     }  # fmt: skip
@@ -180,11 +191,9 @@ def test_a_raised_code_version_marks_a_partition_as_stale_in_both(annotated, ins
     uid = _series(annotated).series_instance_uid
     statuses = {}
     for raised in (None, "dicom_seg"):
-        assets = [
-            _raised(asset) if raised and annotated.scope.key(raised) in asset.keys else asset
-            for asset in annotated.assets
-        ]
-        graph = dg.Definitions(assets=assets).resolve_asset_graph()
+        changed = annotated.scope.key(raised) if raised else None
+        assets = [_raised(asset) if changed in asset.keys else asset for asset in annotated.assets]
+        graph = dg.Definitions(assets=assets, resources=resources()).resolve_asset_graph()
         resolver = CachingStaleStatusResolver(used, graph, LoadingContextForTest(used))
         statuses[raised] = {asset: resolver.get_status(annotated.scope.key(asset), uid) for asset in SERIES}
     assert set(statuses[None].values()) == {StaleStatus.FRESH}
