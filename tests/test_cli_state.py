@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ct_assets.cli import main
+from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT, SELECTION_FLOW
@@ -65,6 +66,29 @@ def test_a_restored_cohort_has_its_partitions(home):
     assert (
         "0 partitions, 0 materializations and 0 check outcomes restored; 1 materializations" in _call("restore").output
     )
+
+
+def test_an_unfit_series_is_made_and_its_check_fails_so_that_nothing_is_asked_for(home):
+    folder = _write_cohort(home).series(uid(1))
+    CtRecord(
+        patient_id="P1",
+        study_instance_uid="1.2.3",
+        series_instance_uid=uid(1),
+        frame_of_reference_uid=None,
+        fit=False,
+        reasons=("slices are missing",),
+        source_digest="ab",
+        converter="dcm2niix",
+    ).write(folder.ct_record)
+    assert _call("restore", "demo").exit_code == 0
+    key = dg.AssetKey(["demo", "ct_nifti"])
+    checks = [dg.AssetCheckKey(key, name) for name in ("fit", "geometry_matches_dicom")]
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_materialized_partitions(key) == {uid(1)}
+        found = instance.event_log_storage.get_asset_check_partition_info(checks)
+        assert [info.latest_execution_status.value for info in found] == ["FAILED", "FAILED"]
+        [latest] = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks[:1]).values()
+        assert "slices are missing" in str(latest.event)
 
 
 def test_a_damaged_cohort_table_is_named_with_exit_code_3(home):

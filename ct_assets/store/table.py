@@ -120,7 +120,7 @@ class Table:
         if found != (self.name, str(self.version)):
             message = (
                 f"{path}: is table {found[0] or 'unknown'} version {found[1] or 'unknown'}, expected {self.name} "
-                f"version {self.version}; materialize {asset} again"
+                f"version {self.version}; ct-assets upgrade migrates it, or says what to materialize again"
             )
             raise ValueError(message)
         return table
