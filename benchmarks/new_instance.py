@@ -7,9 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.production.database import NAME, PASSWORD, postgres
-
 from ct_assets.settings import PROJECT_ROOT, settings
+from tests.postgres import NAME, PASSWORD, postgres
 
 
 @dataclass(frozen=True)

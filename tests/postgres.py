@@ -1,58 +1,78 @@
-"""A Postgres of Debian's, of its own for a test: on loopback, in a temporary folder, gone afterwards."""
+"""Debian's Postgres in a folder of its own, on loopback by TCP with a password, as docs/service.md sets it up."""
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
-USER, DATABASE = "dagster", "dagster"
+import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
+
+from tests.service import free_port
+
+NAME, PASSWORD = "ct_assets", "a 'quoted' p@ss/word"
 
 
-def postgres_folder() -> Path:
-    """Return the folder of Postgres' programs, which Debian keeps out of PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    assert found, "Postgres is missing; run tools/install_debian_packages.sh"
-    return found[-1].parent
+class Postgres:
+    """A server with an empty database and its owner, both called ct_assets."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        (folder / "password").write_text(PASSWORD)
+        self._call("initdb", "-U", "postgres", "-A", "scram-sha-256", "--pwfile", str(folder / "password"), "-N")
+        self.start()
+        self.query(f"CREATE ROLE {NAME} LOGIN PASSWORD %s", PASSWORD)
+        self.query(f"CREATE DATABASE {NAME} OWNER {NAME}")
+
+    @property
+    def url(self) -> str:
+        """Address of the database, as Dagster takes it."""
+        return f"postgresql+psycopg2://{NAME}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{NAME}"
+
+    def start(self) -> None:
+        """Start, and return when it takes connections."""
+        options = f"-h 127.0.0.1 -p {self.port} -c unix_socket_directories=''"
+        self._call("pg_ctl", "start", "-w", "-t", "120", "-o", options, "-l", str(self.folder / "log"))
+
+    def stop(self) -> None:
+        """End at once, without a shutdown: as after a crash, the next start recovers from the log."""
+        self._call("pg_ctl", "stop", "-m", "immediate")
+
+    def query(self, statement: str, *values: str) -> None:
+        """Run a statement as superuser."""
+        address = {"host": "127.0.0.1", "port": self.port, "user": "postgres", "password": PASSWORD}
+        with closing(psycopg2.connect(dbname="postgres", **address)) as connection:
+            connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+            connection.cursor().execute(statement, values)
+
+    def _call(self, program: str, *arguments: str) -> None:
+        """Run one of Postgres' programs, which refuse to run as root."""
+        subprocess.run(
+            [str(_programs() / program), "-D", str(self.folder / "data"), *arguments], cwd=self.folder, check=True,
+            user="postgres" if os.geteuid() == 0 else None, stdout=subprocess.DEVNULL, timeout=180,
+        )  # fmt: skip
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Start a server, and yield the URL of its empty database."""
-    # Root must not run it, and pytest's own folders are not open to others.
-    identity: dict[str, Any] = {}
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+def postgres() -> Iterator[Postgres]:
+    """A running Postgres, which is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="ct-postgres-"))
     if os.geteuid() == 0:
-        identity = {"user": "postgres", "group": "postgres", "extra_groups": []}
         shutil.chown(folder, "postgres", "postgres")
-    programs, data = postgres_folder(), folder / "data"
-    port = _free_port()
-
-    def call(program: str, *arguments: str) -> None:
-        command = [str(programs / program), *arguments]
-        log = folder / f"{program}.log"
-        with log.open("wb") as output:
-            done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False, cwd="/", **identity)
-        assert done.returncode == 0, log.read_text()
-
+    server = Postgres(folder)
     try:
-        call("initdb", "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8")
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        call("pg_ctl", "-D", str(data), "-w", "-t", "60", "-l", str(folder / "server.log"), "-o", options, "start")
-        try:
-            call("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", USER, DATABASE)
-            yield f"postgresql+psycopg2://{USER}@127.0.0.1:{port}/{DATABASE}"
-        finally:
-            call("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+        yield server
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        server.stop()
+        shutil.rmtree(folder)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def _programs() -> Path:
+    """Folder of Debian's newest Postgres."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: float(folder.parent.name))
+    assert found, "Postgres is missing; run tools/install_debian_packages.sh"
+    return found[-1]

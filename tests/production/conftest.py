@@ -15,7 +15,7 @@ from ct_assets.demo.models import install_models
 from ct_assets.store.digest import file_digest
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.tables import COHORT
-from tests.production.database import NAME, PASSWORD, Postgres, postgres
+from tests.postgres import NAME, PASSWORD, Postgres, postgres
 from tests.production.units import DEPLOY, Server
 from tests.service import REPOSITORY, free_port
 from tests.service_graphql import GraphQL, wait

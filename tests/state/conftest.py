@@ -12,8 +12,8 @@ from tests.postgres import postgres
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A Postgres for the tests of a session; each instance begins with wiped tables."""
-    with postgres() as url:
-        yield url
+    with postgres() as server:
+        yield server.url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
