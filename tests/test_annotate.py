@@ -48,6 +48,7 @@ SERIES_FILES = [
 """Every file of a series in the design's table, for one model."""
 
 COHORT_FILES = [
+    "changed_series.json",
     "characteristics.parquet",
     "cohort.parquet",
     "distributions.parquet",

@@ -95,7 +95,7 @@ def test_every_check_of_a_series_is_partitioned_like_its_asset():
 
 
 def test_each_collection_has_a_sensor_and_a_schedule():
-    assert {sensor.name for sensor in defs.sensors} >= {"demo_new_series", "nlst_new_series"}
+    assert {sensor.name for sensor in defs.sensors} >= {"demo_new_series", "nlst_new_release", "run_failure"}
     assert {schedule.name for schedule in defs.schedules} >= {"demo_series_missing", "nlst_series_missing"}
 
 

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.dicom.edition import ObjectReference
 
+_LONGEST_QUOTE = 300
+
 Mask = npt.NDArray[np.bool_]
 
 
@@ -69,5 +71,6 @@ def usable(path: Path, kind: str) -> Iterator[None]:
     except UnusableSegmentationError:
         raise
     except Exception as error:
-        message = f"{path}: lacks something that every {kind} has, or is damaged ({type(error).__name__}: {error})"
+        quoted = f"{type(error).__name__}: {error}"[:_LONGEST_QUOTE]  # it may hold all of a damaged value
+        message = f"{path}: lacks something that every {kind} has, or is damaged ({quoted})"
         raise UnusableSegmentationError(message) from error
