@@ -14,6 +14,7 @@ from ct_assets.dicom_sr.sign_off import SignOffs
 from ct_assets.organ_seg.record import LabelMapRecord
 from ct_assets.review.verdict import Verdict
 from ct_assets.store import tables
+from ct_assets.store.changed_series import ChangedSeries
 from ct_assets.store.paths import CohortFolder, CollectionFolder, SeriesFolder
 from ct_assets.store.record import Record
 from ct_assets.store.table import Table
@@ -58,6 +59,7 @@ BODY_PART_RECORD = _record("bpr_record.json", BodyPartRecord)
 OBJECTS = _record("objects.json", ObjectsRecord)
 SIGN_OFFS = _record("sign_offs.json", SignOffs)
 VERDICT = _record("verdict", Verdict)
+CHANGED_SERIES = _record("changed_series.json", ChangedSeries)
 MANIFEST = Kind("manifest.json", MANIFEST_VERSION)
 
 TABLES = tuple(_table(table) for table in vars(tables).values() if isinstance(table, Table))
@@ -65,7 +67,8 @@ TABLES = tuple(_table(table) for table in vars(tables).values() if isinstance(ta
 
 KINDS = (
     *TABLES,
-    *(CT_RECORD, LABEL_MAP_RECORD, BPR_JSON, BODY_PART_RECORD, OBJECTS, SIGN_OFFS, VERDICT, MANIFEST, COMPLETION),
+    *(CT_RECORD, LABEL_MAP_RECORD, BPR_JSON, BODY_PART_RECORD, OBJECTS, SIGN_OFFS, VERDICT, COMPLETION),
+    *(CHANGED_SERIES, MANIFEST),
 )
 """Every kind of file that carries a version."""
 
@@ -135,4 +138,5 @@ def _cohort(folder: CohortFolder) -> Iterator[StoredFile]:
     ]
     for path, table, asset in places:
         yield StoredFile(path, _table(table), asset)
+    yield StoredFile(folder.changed_series, CHANGED_SERIES, "cohort_table")
     yield StoredFile(folder.manifest, MANIFEST, "cohort_table")

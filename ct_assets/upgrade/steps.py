@@ -68,5 +68,6 @@ STEPS: Mapping[tuple[str, int], Step] = {
     ("bpr_record.json", 1): Step(lost="landmarks were located by a rule that is neither of today's"),
     ("manifest.json", 1): Step(lost="where the series came from, and how they were selected, is not in it"),
     ("complete.json", 1): Step(lost="what the series was judged by is not in it"),
+    ("complete.json", 2): Step(lost="digests of what was made are not in it"),
 }
 """Name and version of what was written before -> the step to the next version."""

@@ -90,6 +90,14 @@ OLD_RECORDS: dict[tuple[str, int], dict[str, Any]] = {
     },
     ("manifest.json", 1): {"schema_version": 1, "collection": "demo", "series": []},
     ("complete.json", 1): {"schema_version": 1, "key": "ab", "checks": {"fit": "pass"}, "files": {}, "seconds": 1.0},
+    ("complete.json", 2): {
+        "schema_version": 2,
+        "key": "ab",
+        "limits": "cd",
+        "checks": {"fit": "pass"},
+        "files": {"ct.nii.gz": 1024},
+        "seconds": 1.0,
+    },
 }
 """Records as they were: name and version -> content."""
 
