@@ -3,10 +3,11 @@
 import json
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-SERIES_ASSETS = ["ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report"]
+from ct_assets.step_name import STAGES
+
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 LAUNCH = """
@@ -90,7 +91,7 @@ class GraphQL:
         """Materialize assets of the cohort with some checks of the first, as the UI does."""
         assert self.finished(self.launch(*assets, checks=checks)["run"]["runId"])["status"] == "SUCCESS"
 
-    def start_backfill(self, partitions: list[str], assets: list[str] = SERIES_ASSETS) -> str:
+    def start_backfill(self, partitions: list[str], assets: Sequence[str] = STAGES) -> str:
         """Launch a backfill; return its id."""
         keys = [{"path": ["demo", name]} for name in assets]
         launched = self.graphql(BACKFILL, keys=keys, partitions=partitions)["launchPartitionBackfill"]

@@ -10,18 +10,15 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 from ct_assets.collection import Collection
-from ct_assets.definitions import SERIES_ASSETS
 from ct_assets.partitions import Scope, register_series, scopes, shard_of
 from ct_assets.state.events import BATCH, AssetEvent, report_events
 from ct_assets.state.known import Known
 from ct_assets.state.provenance_tags import Versions
 from ct_assets.state.stored import DamagedFileError, cohort_files, series_files
 from ct_assets.state.stored_checks import cohort_check_results, series_results
+from ct_assets.step_name import STAGES
 from ct_assets.store.tables import COHORT
 from resources.series_store import SeriesStore
-
-SERIES = tuple(factory.__name__ for factory in SERIES_ASSETS)
-"""Assets per series, in the order of the pipeline."""
 
 OnDone = Callable[[str, int, int], None]
 """Told what is being restored, how many series are done, and of how many."""
@@ -71,7 +68,7 @@ def restore(
     cohort = COHORT.read(folder.cohort)
     selected = sorted(cohort.loc[cohort["selected"], "SeriesInstanceUID"])
     restored.partitions = register_series(instance, collection, selected, remove=False).added
-    for asset in SERIES:
+    for asset in STAGES:
         done = 0
         for scope in parts:
             mine = [uid for uid in selected if shard_of(collection, uid) == scope.shard]

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ct_assets.step_name import STAGES
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.upgrade.kinds import ANNOTATE, stored_files
 from ct_assets.upgrade.migrate import Result, State, upgrade_file
-
-_SERIES_ASSETS = ("ct_nifti", "organ_seg", "bpr_json", "shape_features", "dicom_seg", "dicom_sr", "qc_report")
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Remedy:
     @property
     def per_series(self) -> bool:
         """Whether it is made per series."""
-        return self.asset in {*_SERIES_ASSETS, ANNOTATE}
+        return self.asset in {*STAGES, ANNOTATE}
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Upgrade:
 
     def remedies(self) -> list[Remedy]:
         """Return what must be made again, in the order of the pipeline."""
-        order = ("cohort_table", *_SERIES_ASSETS, ANNOTATE, "cohort_report", "sr_validation")
+        order = ("cohort_table", *STAGES, ANNOTATE, "cohort_report", "sr_validation")
         found = list(self.of(State.NEEDS_COMPUTATION))
         return [_remedy(asset, mine) for asset in order if (mine := [one for one in found if one.file.asset == asset])]
 

@@ -4,8 +4,9 @@ import urllib.request
 
 import pytest
 
+from ct_assets.step_name import STAGES
 from tests.planted_faults import planted_faults
-from tests.service_graphql import BACKFILL, SERIES_ASSETS, tag
+from tests.service_graphql import BACKFILL, tag
 
 
 @pytest.mark.timeout(1200)
@@ -16,7 +17,7 @@ def test_a_backfill_of_the_demo_collection_ends_with_its_planted_faults_alone(in
     planted = planted_faults(installed.home, selected)
     failed = {
         name: statuses["failedPartitions"]
-        for asset in SERIES_ASSETS
+        for asset in STAGES
         for name, statuses in installed.web.checks(asset).items()
         if statuses["failedPartitions"]
     }

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ct_assets.step_name import STAGES
 from tests.production.conftest import Installation, Quiet
-from tests.service_graphql import FINISHED, SERIES_ASSETS, tag, wait
+from tests.service_graphql import FINISHED, tag, wait
 
 NOT_RECORDED = r"too many retries for DB connection|process of the run \(pid \d+\) is gone|unexpectedly exited"
 """What the log says of a run that could not record what it did: the run itself, the daemon, the code server."""
@@ -60,7 +61,7 @@ def test_a_run_that_is_killed_with_its_code_server_is_noticed_and_launched_again
 @pytest.mark.timeout(1200)
 def test_a_database_that_was_gone_costs_a_series_nothing(installed, quiet, short):
     """Dagster tries for some seconds to record what a run does; a run that could not is launched again."""
-    run_id = installed.web.launch(*SERIES_ASSETS, uid=short)["run"]["runId"]
+    run_id = installed.web.launch(*STAGES, uid=short)["run"]["runId"]
     _working(installed, run_id)
     installed.database.stop()
     time.sleep(20)
@@ -77,7 +78,7 @@ def test_a_database_that_was_gone_costs_a_series_nothing(installed, quiet, short
 @pytest.mark.timeout(1200)
 def test_an_upgrade_waits_for_the_runs(installed, quiet, short):
     """Systemd, told to stop ct-assets-code, ends the daemon, then lets the code server end when its runs have."""
-    run_id = installed.web.launch(*SERIES_ASSETS, uid=short)["run"]["runId"]
+    run_id = installed.web.launch(*STAGES, uid=short)["run"]["runId"]
     _working(installed, run_id)
     installed.server.units["daemon"].stop()
     installed.server.units["code"].stop(seconds=300)

@@ -16,8 +16,9 @@ from ct_assets.definitions import collection_definitions
 from ct_assets.installation import resources
 from ct_assets.review.record import Opinion, record_verdict
 from ct_assets.review.verdict import Decision
-from ct_assets.state.restore import SERIES, Restored, restore
+from ct_assets.state.restore import Restored, restore
 from ct_assets.state.stored import DamagedFileError, series_files
+from ct_assets.step_name import STAGES
 from ct_assets.store.paths import SeriesFolder
 from resources.series_store import SeriesStore
 from sensors.missing_series import finished_series, next_missing
@@ -62,7 +63,7 @@ def test_the_web_ui_shows_the_same_as_before(annotated, instance):
     restored = _restore(annotated, instance)
     assert shown(instance, annotated.collection) == before
     assert restored.partitions == 1
-    assert restored.materializations == dict.fromkeys(("cohort_table", *SERIES, "cohort_report"), 1)
+    assert restored.materializations == dict.fromkeys(("cohort_table", *STAGES, "cohort_report"), 1)
     assert (restored.checks, restored.known, restored.damaged) == (len(before["checks"]), 0, [])
 
 
@@ -71,7 +72,7 @@ def test_what_is_known_is_left(annotated, instance):
     events = instance.event_log_storage.get_maximum_record_id()
     again = _restore(annotated, instance)
     assert (again.partitions, sum(again.materializations.values()), again.checks) == (0, 0, 0)
-    assert again.known == len(SERIES) + 2
+    assert again.known == len(STAGES) + 2
     assert instance.event_log_storage.get_maximum_record_id() == events
 
 
@@ -195,7 +196,7 @@ def test_a_raised_code_version_marks_a_partition_as_stale_in_both(annotated, ins
         assets = [_raised(asset) if changed in asset.keys else asset for asset in annotated.assets]
         graph = dg.Definitions(assets=assets, resources=resources()).resolve_asset_graph()
         resolver = CachingStaleStatusResolver(used, graph, LoadingContextForTest(used))
-        statuses[raised] = {asset: resolver.get_status(annotated.scope.key(asset), uid) for asset in SERIES}
+        statuses[raised] = {asset: resolver.get_status(annotated.scope.key(asset), uid) for asset in STAGES}
     assert set(statuses[None].values()) == {StaleStatus.FRESH}
     assert statuses["dicom_seg"]["dicom_seg"] is StaleStatus.STALE
     assert statuses["dicom_seg"]["organ_seg"] is StaleStatus.FRESH
