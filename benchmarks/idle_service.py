@@ -1,7 +1,6 @@
 """The web server and the daemon on the idle chain, as a service runs them, to time a backfill."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ import dagster as dg
 import psutil
 
 from benchmarks.new_instance import Instance
-from tests.service import free_port
+from tests.service import end, free_port
 from tests.service_graphql import GraphQL
 
 _BIN = Path(sys.executable).parent
@@ -98,19 +97,10 @@ def serve_idle(place: Instance, folder: Path) -> Iterator[IdleService]:
             log = stack.enter_context((folder / f"{Path(command[0]).name}.log").open("w"))
             process = subprocess.Popen(command, env=variables, stdout=log, stderr=log, start_new_session=True)
             processes.append(process)
-            stack.callback(_end, process)
+            stack.callback(end, process)
         service = IdleService(f"http://127.0.0.1:{port}", processes)
         deadline = time.monotonic() + 180
         while not service.knows_the_code():
             assert time.monotonic() < deadline, f"the web server does not answer; its log is in {folder}"
             time.sleep(1)
         yield service
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

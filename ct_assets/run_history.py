@@ -39,8 +39,8 @@ def unfinished_run(instance: dg.DagsterInstance, scope: Scope, uid: str) -> dg.D
 
     Parameters
     ----------
-    instance : DagsterInstance
-        Where runs are recorded.
+    instance
+        As in `in_flight`.
     scope : Scope
         The collection, or the shard of the series.
     uid : str
@@ -55,8 +55,8 @@ def failed_last(instance: dg.DagsterInstance) -> dict[str, str]:
 
     Parameters
     ----------
-    instance : DagsterInstance
-        Where runs are recorded.
+    instance
+        As in `in_flight`.
     """
     runs = instance.get_run_partition_data(dg.RunsFilter(statuses=_ENDED))
     return {run.partition: run.run_id for run in runs if run.status is dg.DagsterRunStatus.FAILURE}
@@ -75,10 +75,8 @@ def failures(instance: dg.DagsterInstance, scope: Scope, uids: Iterable[str]) ->
 
     Parameters
     ----------
-    instance : DagsterInstance
-        Where runs are recorded.
-    scope : Scope
-        The collection, or one of its shards.
+    instance, scope
+        As in `in_flight`.
     uids : iterable of str
         Series to look at.
     """
@@ -138,8 +136,8 @@ def recorded_reason(instance: dg.DagsterInstance, run_id: str) -> Reason:
 
     Parameters
     ----------
-    instance : DagsterInstance
-        Where runs are recorded.
+    instance
+        As in `in_flight`.
     run_id : str
         A failed run.
     """
@@ -153,10 +151,8 @@ def seconds_per_stage(instance: dg.DagsterInstance, scope: Scope) -> dict[str, f
 
     Parameters
     ----------
-    instance : DagsterInstance
-        Where runs are recorded.
-    scope : Scope
-        The collection, or one of its shards.
+    instance, scope
+        As in `in_flight`.
     """
     runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]), limit=_RUNS_LOOKED_AT)
     taken: dict[str, list[float]] = {stage: [] for stage in STAGES}

@@ -46,7 +46,7 @@ def serve(home: Path, state: Path) -> Iterator[Service]:
             [str(REPOSITORY / "tools/serve_ui.sh"), str(BIN), str(port)],
             cwd=REPOSITORY, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        stack.callback(_end, process)
+        stack.callback(end, process)
         service = Service(f"http://127.0.0.1:{port}", f"127.0.0.1:{ray_port}", state / "ray_token", process.pid)
         _wait(service, process, state / "service.log")
         yield service
@@ -60,7 +60,8 @@ def _wait(service: Service, process: subprocess.Popen[bytes], log: Path) -> None
         time.sleep(1)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all of its session."""
     os.killpg(process.pid, signal.SIGTERM)
     try:
         process.wait(timeout=30)
