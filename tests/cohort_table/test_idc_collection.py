@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from click.testing import CliRunner
 
+from ct_assets import run_job
 from ct_assets.cli import main
 from ct_assets.cohort_table.asset import cohort_table
 from ct_assets.cohort_table.manifest import series_of_manifest
@@ -28,7 +29,7 @@ from resources.series_store import SeriesStore
 from resources.warehouse import Warehouse
 from tests.cohort_table.cohorts import collection_of
 from tests.resources import object_servers
-from tests.resources.object_servers import Cloud
+from tests.resources.object_servers import Cloud, Relay
 
 cloud, s3_server, gs_server = object_servers.cloud, object_servers.s3_server, object_servers.gs_server
 
@@ -262,6 +263,22 @@ def test_a_series_that_cannot_be_fetched_fails_by_name_and_leaves_nothing(scope,
         error = error.cause
     assert IRREGULAR in error.message
     assert not (tmp_path / "mirror" / IRREGULAR).exists()
+
+
+@pytest.mark.parametrize("cloud", ["s3"], indirect=True)
+def test_a_bucket_that_cannot_be_reached_fails_the_series_and_serves_it_when_it_is_back(scope, archive, tmp_path):
+    instance, resources = dg.DagsterInstance.ephemeral(), _resources(archive, tmp_path)
+    _select(scope, instance, resources)
+    archive.relay.stop()
+    result = _convert(scope, IRREGULAR, instance, resources)
+    assert IRREGULAR in run_job.failure(result)
+    assert f"no connection to {archive.relay.endpoint}" in run_job.failure(result)
+    assert instance.get_dynamic_partitions("mine_series") == [IRREGULAR]
+    back = Relay(archive.server.endpoint)
+    result = _convert(scope, IRREGULAR, instance, {**resources, "dicom_source": DicomSource(s3_endpoint=back.endpoint)})
+    back.stop()
+    assert "slice spacing is irregular" in str(result.get_asset_check_evaluations()[0].metadata["reasons"].value)
+    assert (tmp_path / "mirror" / IRREGULAR).is_dir()
 
 
 def test_the_manifest_brings_the_cohort_back(scope, archive, tmp_path, monkeypatch):
