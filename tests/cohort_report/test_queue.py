@@ -104,7 +104,8 @@ def test_a_table_that_cannot_be_read_is_named(store: CollectionFolder) -> None:
     store.series(uid(2)).qc_table.write_bytes(b"no table")
     queue = review_queue(store)
     assert len(queue.findings) == 2
-    assert "qc.parquet: cannot be read" in queue.problems[0]
+    assert "qc.parquet: is damaged" in queue.problems[0]
+    assert "materialize qc_report again" in queue.problems[0]
 
 
 def test_an_empty_collection_has_an_empty_queue(tmp_path: Path) -> None:
