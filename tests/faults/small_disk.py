@@ -24,7 +24,8 @@ def fill(folder: Path) -> Callable[[], None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
         return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     used = os.statvfs(folder)
-    _mount(folder, f"size={(used.f_blocks - used.f_bfree) * used.f_frsize}", _MS_REMOUNT)
+    pages = max(1, used.f_blocks - used.f_bfree)  # none would be no limit
+    _mount(folder, f"size={pages * used.f_frsize}", _MS_REMOUNT)
     return lambda: _mount(folder, f"size={_ROOM}", _MS_REMOUNT)
 
 
