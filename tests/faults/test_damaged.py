@@ -99,7 +99,7 @@ def test_the_page_of_the_collection_names_a_damaged_series_and_shows_the_others(
     done = chain.materialize("cohort_report")
     assert done.answer == {}
     page = chain.store.cohort.report.read_text()
-    assert str(first.qc_table) in page
-    assert str(second.shape_features) in page
+    assert f"{first.series_instance_uid}/qc.parquet</td><td>is damaged" in page
+    assert f"{second.series_instance_uid}/shape_features.parquet</td><td>is damaged" in page
     assert third.series_instance_uid in page
     assert chain.store.cohort.report.stat().st_size > 100_000

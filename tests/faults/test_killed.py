@@ -30,7 +30,7 @@ def test_a_run_that_was_killed_in_a_stage_leaves_nothing_half_written_and_is_mad
     killed = chain.materialize(stage, fault=partial(moment, STAGES[stage]))
     assert killed.killed, killed.log
     assert before == {path: path.read_bytes() for path in before}, "nothing is lost"
-    new = {path.name for path in visible(chain.out)} - {path.name for path in before}
+    new = {path.name for path in visible(chain.out) if path not in before}
     assert (STAGES[stage] in new) == (moment is killed_when_in_place)
     for path in visible(chain.out):
         read_whole(path)
