@@ -44,10 +44,20 @@ class Postgres:
 
     def query(self, statement: str, *values: str) -> None:
         """Run a statement as superuser."""
-        address = {"host": "127.0.0.1", "port": self.port, "user": "postgres", "password": PASSWORD}
-        with closing(psycopg2.connect(dbname="postgres", **address)) as connection:
+        with closing(psycopg2.connect(dbname="postgres", **self._superuser)) as connection:
             connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
             connection.cursor().execute(statement, values)
+
+    def ask(self, statement: str) -> object:
+        """The one value that a query as superuser has."""
+        with closing(psycopg2.connect(dbname="postgres", **self._superuser)) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return cursor.fetchone()[0]
+
+    @property
+    def _superuser(self) -> dict[str, object]:
+        return {"host": "127.0.0.1", "port": self.port, "user": "postgres", "password": PASSWORD}
 
     def _call(self, program: str, *arguments: str) -> None:
         """Run one of Postgres' programs, which refuse to run as root."""
