@@ -17,7 +17,7 @@ from ct_assets.series_states import SeriesState, read_converted, series_states
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT
 
-_REASONS_READ = 1000
+_REASONS_READ = 200
 _SERIES_MEASURED = 100
 
 
