@@ -5,7 +5,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -68,7 +68,7 @@ class SlidingWindow:
     mixed : bool
         Half precision where it does no harm (torch's autocast); on CUDA only.
     batch : int
-        Tiles and mirrors that are predicted at once; halved for good when the GPU's memory does not suffice.
+        Tiles and mirrors that are predicted at once; fewer for the rest of a volume whose memory does not suffice.
     """
 
     plans: Plans
@@ -78,6 +78,7 @@ class SlidingWindow:
     step_size: float
     mixed: bool
     batch: int
+    _fitting: int = field(init=False, default=0)
 
     def predict(self, data: "torch.Tensor") -> Probabilities:
         """Predict a volume.
@@ -101,6 +102,8 @@ class SlidingWindow:
         """
         import torch
 
+        # Each volume anew: another batch rounds otherwise, and what others left of the GPU once says nothing of now.
+        self._fitting = self.batch
         patch = self.plans.patch_size
         padded, inside = _pad(data, patch)
         steps = [
@@ -157,7 +160,7 @@ class SlidingWindow:
         mirrors = mirrored_axes(len(patch)) if self.tta else mirrored_axes(0)
         tiles: list[_Place] = [_tile(start, patch) for start in starts]
         places = [(plane, *tile) for plane in range(data.shape[0]) for tile in tiles] if self.plans.flat else tiles
-        size, told = max(1, self.batch // len(mirrors)), time.monotonic()
+        size, told = max(1, self._fitting // len(mirrors)), time.monotonic()
         for done, chosen in enumerate(_batches(places, size)):
             if time.monotonic() - told > _TELL_SECONDS:
                 told = time.monotonic()
@@ -189,7 +192,7 @@ class SlidingWindow:
         results: list[torch.Tensor] = []
         done = 0
         while done < len(images):
-            chosen = images[done : done + self.batch]
+            chosen = images[done : done + self._fitting]
             lacking: RuntimeError | None = None
             try:
                 with torch.autocast(self.device, enabled=self.mixed):
@@ -211,8 +214,8 @@ class SlidingWindow:
         if size == 1:
             message = f"the GPU has too little memory for one patch of {self.plans.patch_size} voxels; {MEMORY_REMEDY}"
             raise GpuMemoryError(message) from error
-        self.batch = size // 2
-        logger.warning("the memory of the GPU does not suffice; going on with batches of %d", self.batch)
+        self._fitting = size // 2
+        logger.warning("the memory of the GPU does not suffice; going on with batches of %d", self._fitting)
         torch.cuda.empty_cache()
 
 

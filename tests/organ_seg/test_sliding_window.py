@@ -107,14 +107,15 @@ def _short_of_memory(window: SlidingWindow, largest: int) -> list[int]:
 
 
 @pytest.mark.parametrize("tta", [False, True])
-def test_too_little_memory_for_a_batch_makes_it_smaller_for_good(tta):
+def test_too_little_memory_for_a_batch_makes_it_smaller_for_that_volume(tta):
     data = torch.from_numpy(smooth_noise((40, 50, 47), 11))
     expected = _window(cubic("3d_fullres"), tta=tta).predict(data)
     window = _window(cubic("3d_fullres"), tta=tta, batch=16)
     seen = _short_of_memory(window, largest=3)
-    torch.testing.assert_close(window.predict(data).sums, expected.sums, atol=1e-5, rtol=0)
-    assert [size for size in seen if size > 3] == [16, 8, 4]
-    assert window.batch == 2
+    for _ in range(2):  # the next volume finds another GPU: of the same batch it has the same numbers
+        torch.testing.assert_close(window.predict(data).sums, expected.sums, atol=1e-5, rtol=0)
+        assert [size for size in seen if size > 3] == [16, 8, 4]
+        seen.clear()
 
 
 def test_too_little_memory_for_one_patch_says_what_to_do():
