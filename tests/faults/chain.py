@@ -21,7 +21,7 @@ from ct_assets.definitions import collection_definitions
 from ct_assets.installation import resources
 from ct_assets.outcome import CohortOutcome
 from ct_assets.partitions import Scope, register_series
-from ct_assets.run_job import failure
+from ct_assets.run_history import reason_of
 from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder, SeriesFolder
 from ct_assets.store.tables import COHORT
@@ -176,5 +176,5 @@ def materialize(chain: Chain, stages: Sequence[str], instance: dg.DagsterInstanc
                 instance=recorded, partition_key=uid, raise_on_error=False, run_config=_QUIET
             )
             if not result.success:
-                failed[stage] = failure(result)
+                failed[stage] = str(reason_of(result.all_events))
     return failed
