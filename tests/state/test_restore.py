@@ -11,7 +11,6 @@ from dagster._core.test_utils import instance_for_test
 
 from ct_assets import run
 from ct_assets.cli import folder_collection
-from ct_assets.collection import selection_digest
 from ct_assets.definitions import collection_definitions
 from ct_assets.installation import resources
 from ct_assets.review.record import Opinion, record_verdict
@@ -21,7 +20,7 @@ from ct_assets.state.stored import DamagedFileError, series_files
 from ct_assets.step_name import STAGES
 from ct_assets.store.paths import SeriesFolder
 from resources.series_store import SeriesStore
-from sensors.missing_series import finished_series, next_missing
+from sensors.missing_series import missing_series_schedule
 from tests.state.small_series import Annotated, shown
 
 
@@ -95,11 +94,10 @@ def test_a_materialization_says_that_it_was_restored_from_where_and_when_it_was_
 
 def test_the_schedule_asks_for_nothing_that_is_there(annotated, instance):
     _restore(annotated, instance)
-    store = annotated.store.collection(annotated.collection.name)
-    registered = instance.get_dynamic_partitions(str(annotated.scope.partitions.name))
-    finished = finished_series(store, selection_digest(annotated.collection))
-    assert registered
-    assert next_missing(registered, finished, set(), {}, 10) == []
+    assert instance.get_dynamic_partitions(str(annotated.scope.partitions.name))
+    with dg.build_schedule_context(instance=instance, resources={"series_store": annotated.store}) as context:
+        asked = missing_series_schedule(annotated.scope)(context)
+    assert "no series is missing" in str(asked)
 
 
 def test_verdicts_are_as_they_were_and_decide_the_restored_checks(copied, instance):
