@@ -6,7 +6,7 @@ import pytest
 from ct_assets.collection import load_collections
 from ct_assets.definitions import collection_definitions, defs
 from ct_assets.installation import resources
-from ct_assets.step_name import STAGE_NAMES, Place, place_of
+from ct_assets.step_name import COHORT_ASSETS, STAGES, Place, place_of
 
 
 def test_every_step_of_every_collection_and_shard_has_its_place():
@@ -23,7 +23,7 @@ def test_every_step_of_every_collection_and_shard_has_its_place():
         for key in graph.asset_check_keys:
             node = graph.assets_def_for_key(key).node_def.name
             assert place_of(node) == Place(key.asset_key.path[0], key.asset_key.path[-1]), node
-    assert stages == set(STAGE_NAMES)
+    assert stages == {*STAGES, *COHORT_ASSETS}
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from tests.faults.chain import MODEL, materialize
 from tests.faults.contents import leftovers, read_whole, said, visible
-from tests.resources.ray_callers import AUTHENTICATION, cluster, is_alive, wait_for
+from tests.resources.ray_callers import cluster, is_alive, wait_for
 
 
 def test_a_run_whose_model_was_killed_says_so_and_the_next_run_completes(undisturbed, up_to, tmp_path):
-    with cluster(tmp_path) as (address, _):
-        environment = {"CT_ASSETS_COMPUTE": "ray", "CT_ASSETS_RAY_ADDRESS": address, "CT_ASSETS_DEVICE": "cpu"}
-        chain = replace(up_to("organ_seg"), environment={**environment, **AUTHENTICATION})
+    with cluster(tmp_path) as models:
+        environment = {"CT_ASSETS_COMPUTE": "ray", "CT_ASSETS_RAY_ADDRESS": models.address, "CT_ASSETS_DEVICE": "cpu"}
+        chain = replace(up_to("organ_seg"), environment={**environment, **models.authentication})
         running = chain.start(materialize, ["organ_seg"])
         [pid] = wait_for(lambda: re.findall(r"in a resident actor.*: process (\d+)", running.log_text))
         assert is_alive(int(pid))
