@@ -11,7 +11,6 @@ import pydicom
 import pytest
 from click.testing import CliRunner
 
-from ct_assets import run_job
 from ct_assets.cli import main
 from ct_assets.cohort_table.asset import cohort_table
 from ct_assets.cohort_table.manifest import series_of_manifest
@@ -21,6 +20,7 @@ from ct_assets.ct_nifti.checks import ct_nifti_checks
 from ct_assets.ct_nifti.record import read_ct_record
 from ct_assets.ct_nifti.source import source_files
 from ct_assets.partitions import Scope
+from ct_assets.run_history import reason_of
 from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT
@@ -271,8 +271,9 @@ def test_a_bucket_that_cannot_be_reached_fails_the_series_and_serves_it_when_it_
     _select(scope, instance, resources)
     archive.relay.stop()
     result = _convert(scope, IRREGULAR, instance, resources)
-    assert IRREGULAR in run_job.failure(result)
-    assert f"no connection to {archive.relay.endpoint}" in run_job.failure(result)
+    reason = str(reason_of(result.all_events))
+    assert IRREGULAR in reason
+    assert f"no connection to {archive.relay.endpoint}" in reason
     assert instance.get_dynamic_partitions("mine_series") == [IRREGULAR]
     back = Relay(archive.server.endpoint)
     result = _convert(scope, IRREGULAR, instance, {**resources, "dicom_source": DicomSource(s3_endpoint=back.endpoint)})

@@ -158,15 +158,15 @@ def test_a_label_map_made_since_is_stale(restored: SeriesFolder, tmp_path: Path)
 
 def test_a_seg_that_was_changed_is_stale(restored: SeriesFolder, tmp_path: Path) -> None:
     restored.seg("3d_fullres").write_bytes(restored.seg("3d_fullres").read_bytes() + b"\0\0")
-    _refused(tmp_path, restored, "stale: 3d_fullres.dcm is not the file that was written")
+    _refused(tmp_path, restored, "3d_fullres.dcm: is not the file that was written", "materialize dicom_seg again")
 
 
 def test_a_seg_that_is_no_dicom_or_gone_stops_no_other_series(restored: SeriesFolder, tmp_path: Path) -> None:
     restored.seg("3d_fullres").write_bytes(b"")
-    _refused(tmp_path, restored, "not complete:", "is damaged", "materialize dicom_seg again")
+    _refused(tmp_path, restored, "not complete:", "is not the file that was written", "materialize dicom_seg again")
     shutil.rmtree(tmp_path / "out")
     restored.seg("3d_fullres").unlink()
-    _refused(tmp_path, restored, "stale: 3d_fullres.dcm is not the file that was written")
+    _refused(tmp_path, restored, "3d_fullres.dcm: is not the file that was written", "materialize dicom_seg again")
 
 
 def test_an_object_that_is_no_longer_asked_for_is_stale(restored: SeriesFolder, tmp_path: Path) -> None:

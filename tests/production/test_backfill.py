@@ -12,7 +12,8 @@ from tests.service_graphql import BACKFILL, tag
 @pytest.mark.timeout(1200)
 def test_a_backfill_of_the_demo_collection_ends_with_its_planted_faults_alone(installed, selected, quiet):
     assert quiet.found["status"] == "COMPLETED_SUCCESS", installed.server.tail()
-    assert {run["status"] for run in quiet.found["runs"]} == {"SUCCESS"}
+    failed = [run["runId"] for run in quiet.found["runs"] if run["status"] != "SUCCESS"]
+    assert not failed, "\n".join(installed.web.messages(run_id)[-3000:] for run_id in failed)
     assert sorted(tag(run, "dagster/partition") for run in quiet.found["runs"]) == sorted(selected)
     planted = planted_faults(installed.home, selected)
     failed = {

@@ -11,6 +11,7 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.utils import make_new_backfill_id
 
+from ct_assets.state import prunable
 from ct_assets.state.prune import Pruned, prune
 
 SERIES = dg.DynamicPartitionsDefinition(name="demo_series")
@@ -115,7 +116,8 @@ def test_runs_that_ended_later_keep_their_logs(instance):
     assert _log(instance, run)
 
 
-def test_the_last_failures_of_a_series_that_never_succeeded_since_keep_their_logs(instance):
+def test_the_last_failures_of_a_series_that_never_succeeded_since_keep_their_logs(instance, monkeypatch):
+    monkeypatch.setattr(prunable, "MOST_ATTEMPTS", 3)
     failures = [_run(instance, "1", fail=True) for _ in range(5)]
     healed = _run(instance, "2", fail=True)
     _run(instance, "2")
