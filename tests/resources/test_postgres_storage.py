@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from resources.postgres_storage import OpenPostgresStorage
+from resources.postgres_storage import OpenPostgresEventLog
 from tests.postgres import Postgres, postgres
 
 
@@ -19,7 +19,8 @@ def server() -> Iterator[Postgres]:
 def instance(server, tmp_path) -> dg.DagsterInstance:
     config = {"module": "resources.postgres_storage", "class": "OpenPostgresStorage"}
     custom = {"custom": {**config, "config": {"postgres_url": server.url}}}
-    return dg.DagsterInstance.local_temp(str(tmp_path), overrides={"storage": custom})
+    overrides = {"storage": custom, "concurrency": {"pools": {"default_limit": 2}}}
+    return dg.DagsterInstance.local_temp(str(tmp_path), overrides=overrides)
 
 
 def _connections(server: Postgres) -> int:
@@ -32,7 +33,7 @@ def volume() -> dg.MaterializeResult:
 
 
 def test_a_run_connects_once_for_each_kind_of_storage(server, instance):
-    assert isinstance(instance._event_storage, type(OpenPostgresStorage(server.url).event_log_storage))
+    assert isinstance(instance.event_log_storage, OpenPostgresEventLog)
     before = int(server.ask("SELECT sessions FROM pg_stat_database WHERE datname = 'ct_assets'"))
     assert dg.materialize([volume], instance=instance).success
     assert _connections(server) <= 3
@@ -51,3 +52,11 @@ def test_a_database_that_comes_back_is_used_at_once(server, instance, as_web_ser
     assert instance.get_dynamic_partitions("series") == ["1.2.3"]
     assert dg.materialize([volume], instance=instance).success
     assert len(instance.get_runs()) >= 1
+
+
+def test_two_runs_may_be_the_first_to_enter_a_pool(instance):
+    """What comes second finds the pool there; it once failed its run."""
+    pools = instance.event_log_storage
+    for _ in range(2):
+        assert pools.initialize_concurrency_limit_to_default("gpu")
+    assert pools.get_concurrency_info("gpu").slot_count == 2
