@@ -16,11 +16,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 class _FolderScheduling(LoadScopeScheduling):
-    """Keep the tests of a folder, which share what is slow to make, in one of the processes."""
+    """Keep the tests of a folder, which share what is slow to make, in one of the processes; faults by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = Path(nodeid.partition("::")[0])
-        return file.name if file.parent.name == "tests" else str(file.parent)
+        return str(file) if file.parent.name in {"tests", "faults"} else str(file.parent)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
