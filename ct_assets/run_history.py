@@ -157,12 +157,14 @@ def seconds_per_stage(instance: dg.DagsterInstance, scope: Scope) -> dict[str, f
     runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]), limit=_RUNS_LOOKED_AT)
     taken: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for run in [run for run in runs if is_of(run, scope)][:_RUNS_TIMED]:
-        seconds = Counter[str]()
+        seconds = dict.fromkeys(STAGES, 0.0)
         for step in instance.get_run_step_stats(run.run_id):
-            if step.start_time and step.end_time:
-                seconds[place_of(step.step_key).stage or ""] += step.end_time - step.start_time  # type: ignore[assignment]
-        for stage in STAGES & seconds.keys():
-            taken[stage].append(seconds[stage])
+            stage = place_of(step.step_key).stage
+            if stage in seconds and step.start_time and step.end_time:
+                seconds[stage] += step.end_time - step.start_time
+        for stage in STAGES:
+            if seconds[stage]:
+                taken[stage].append(seconds[stage])
     return {stage: round(median(seconds), 2) for stage, seconds in taken.items() if seconds}
 
 

@@ -1,6 +1,7 @@
 """The command status on a collection in all states, with a real Dagster instance."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import dagster as dg
@@ -110,3 +111,26 @@ def test_an_unknown_collection_is_refused(store):
     result = CliRunner().invoke(main, ["status", "nothing"])
     assert result.exit_code == 1
     assert "there is no collection nothing; there are: demo" in result.output
+
+
+def test_the_seconds_of_a_stage_are_those_of_its_asset_and_its_checks(store, tmp_path):
+    @dg.op(name="demo__ct_nifti")
+    def asset() -> None:
+        time.sleep(0.2)
+
+    @dg.op(name="demo_ct_nifti_checks")
+    def checks() -> None:
+        time.sleep(0.1)
+
+    @dg.job(name="demo_series_annotate")
+    def chain() -> None:
+        asset()
+        checks()
+
+    (tmp_path / "state").mkdir()
+    with dg.DagsterInstance.get() as instance:
+        register_series(instance, load_collection(PROJECT_ROOT / "collections" / "demo.yaml"), UIDS)
+        chain.execute_in_process(instance=instance, tags={"dagster/partition": UIDS[0]})
+    [told] = json.loads(status("demo", "--json"))
+    assert told["seconds_per_stage"].keys() == {"ct_nifti"}
+    assert told["seconds_per_stage"]["ct_nifti"] >= 0.3
