@@ -20,6 +20,7 @@ from ct_assets.cohort_table.index import attributes, raw_values
 from ct_assets.cohort_table.index.fast_header import COMPRESSED, EXPLICIT_VR, IMPLICIT_VR, FastHeader, read_header
 from ct_assets.cohort_table.index.file_rows import fast_row, pydicom_row
 from ct_assets.store.tables import INSTANCES
+from tests.security.fuzzing import damaged_bytes
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 ROWS = 0x00280010
@@ -168,25 +169,7 @@ def scratch(tmp_path_factory) -> Path:
 @settings(max_examples=1000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_damaged_header_is_left_to_pydicom_or_read_as_pydicom_reads_it(seeds, scratch, data):
-    content = bytearray(data.draw(st.sampled_from(seeds)))
-    for _ in range(data.draw(st.integers(1, 3))):
-        if not content:
-            break
-        at = data.draw(st.integers(0, len(content) - 1))
-        match data.draw(st.sampled_from(["flip", "overwrite", "insert", "remove", "cut", "repeat"])):
-            case "flip":
-                content[at] ^= 1 << data.draw(st.integers(0, 7))
-            case "overwrite":
-                token = data.draw(st.sampled_from(TOKENS))
-                content[at : at + len(token)] = token
-            case "insert":
-                content[at:at] = data.draw(st.sampled_from(TOKENS))
-            case "remove":
-                del content[at : at + data.draw(st.sampled_from([1, 2, 4, 8, 20]))]
-            case "cut":
-                del content[max(at, 1) :]
-            case "repeat":
-                content[at:at] = content[at : at + data.draw(st.sampled_from([8, 12, 30, 100]))]
+    content = damaged_bytes(data, data.draw(st.sampled_from(seeds)), TOKENS)
     scratch.write_bytes(content)
     _agrees(scratch)
 
