@@ -164,7 +164,7 @@ def _excluded(path: Path) -> dict[str, int]:
         return {}
     cohort = COHORT.read(path)
     criteria = cohort.loc[~cohort["selected"], "failed_criteria"]
-    return {str(reason): int(count) for reason, count in criteria.map(", ".join).value_counts().items()}
+    return {str(reason): int(count) for reason, count in criteria.map(" + ".join).value_counts().items()}
 
 
 def _to_review(store: CollectionFolder) -> tuple[int | None, tuple[str, ...]]:

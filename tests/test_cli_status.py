@@ -86,7 +86,7 @@ def test_every_series_counts_once(store, tmp_path):
     assert (told["registered"], told["annotated"], told["missing"], told["queued"]) == (8, 1, 2, 1)
     assert told["running"] == [RUNNING]
     assert told["unfit"] == {"a gap of 9 mm": 1}
-    assert told["excluded"] == {"spacing": 1, "spacing, thickness": 1}
+    assert told["excluded"] == {"spacing": 1, "spacing + thickness": 1}
     [failed] = told["failed"]
     assert failed["reason"] == {"stage": "organ_seg", "text": "RuntimeError: <series>: the label map cannot be written"}
     assert (sorted(failed["series"]), failed["left"]) == ([POISON, HOPELESS], 1)
@@ -103,7 +103,7 @@ def test_the_table_names_what_a_person_can_act_on(store, tmp_path):
         "organ_seg: RuntimeError: <series>: the label map cannot be written: 2 series (1 of them left to you" in shown
     )
     assert f"running: {RUNNING}" in shown
-    assert "excluded by the selection: spacing 1, spacing, thickness 1" in shown
+    assert "excluded by the selection: spacing 1, spacing + thickness 1" in shown
     assert "unfit, a gap of 9 mm: 1" in shown
 
 
