@@ -1,8 +1,7 @@
-"""`ct-assets annotate` on real CT and on what a user may hand it by mistake."""
+"""`ct-assets annotate` on a real chest: every file, again, with other limits."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,65 +9,16 @@ from pathlib import Path
 import dagster as dg
 import pydicom
 import pytest
-from click.testing import CliRunner, Result
 
 from ct_assets import run
-from ct_assets.cli import folder_collection, main
+from ct_assets.cli import folder_collection
 from ct_assets.installation import resources
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from ct_assets.qc_settings import QualityControl
-from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder
-from ct_assets.store.tables import COHORT, LANDMARKS, QC, REGIONS, SHAPE_FEATURES
+from ct_assets.store.tables import LANDMARKS, QC, REGIONS, SHAPE_FEATURES
 from resources.series_store import SeriesStore
-
-SERIES_FILES = [
-    "bpr.json",
-    "bpr_record.json",
-    "complete.json",
-    "ct.json",
-    "ct.nii.gz",
-    "landmarks.parquet",
-    "organ_seg/3d_fullres.json",
-    "organ_seg/3d_fullres.nii.gz",
-    "qc.html",
-    "qc.parquet",
-    "regions.parquet",
-    "seg/3d_fullres.dcm",
-    "seg/objects.json",
-    "shape_features.parquet",
-    "sr/3d_fullres_features.dcm",
-    "sr/landmarks.dcm",
-    "sr/measurement_groups.parquet",
-    "sr/objects.json",
-    "sr/qualitative_measurements.parquet",
-    "sr/quantitative_measurements.parquet",
-    "sr/regions.dcm",
-]
-"""Every file of a series in the design's table, for one model."""
-
-COHORT_FILES = [
-    "changed_series.json",
-    "characteristics.parquet",
-    "cohort.parquet",
-    "distributions.parquet",
-    "instances.parquet",
-    "manifest.json",
-    "qc.parquet",
-    "report.html",
-    "selection_flow.parquet",
-    "shape_features.parquet",
-]
-
-REPORT_FILES = {"distributions.parquet", "qc.parquet", "report.html", "shape_features.parquet"}
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def _annotate(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["annotate", *map(str, arguments)], catch_exceptions=False)
+from tests.annotating import COHORT_FILES, SERIES_FILES, annotate, files_below
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +42,8 @@ def test_a_real_chest_gets_every_file(chest):
     result, folder = chest
     assert result.returncode == 0, result.stderr
     [series] = folder.all_series()
-    assert _files(series.path) == SERIES_FILES
-    assert _files(folder.cohort.path) == COHORT_FILES
+    assert files_below(series.path) == SERIES_FILES
+    assert files_below(folder.cohort.path) == COHORT_FILES
 
 
 def test_the_summary_shows_volumes_checks_and_the_report(chest):
@@ -135,37 +85,19 @@ def test_every_table_is_of_this_series(chest):
     assert len(uids) == 79
 
 
-def test_one_bad_series_does_not_stop_the_others(shared_data, tmp_path, model_home):
-    """Mixed folder: a fit series, four unfit ones, a text file, a file that only claims to be DICOM."""
-    folder = tmp_path / "mixed"
-    for name in ("ibsi_lung_ct/dicom", "odd_geometry"):
-        shutil.copytree(shared_data / "real" / name, folder / name, copy_function=shutil.copyfile)
-    (folder / "notes.txt").write_text("hello")
-    result = _annotate(folder, "--out", tmp_path / "out")
-    assert result.exit_code == 0, result.output
-    assert "1 series annotated, 5 unfit, 0 failed" in result.output
-    assert "gantry tilted by 18.5 degrees" in result.output.replace("\n", "")
-    out = CollectionFolder(tmp_path / "out")
-    [series] = out.all_series()
-    assert _files(series.path) == SERIES_FILES
-    (folder / "fake.dcm").write_text("no DICOM")
-    result = _annotate(folder / "odd_geometry/ct_missing_slice", "--out", tmp_path / "out2")
-    assert result.exit_code == 1
-
-
 def test_an_interrupted_call_goes_on_where_it_stopped(chest, shared_data, model_home):
     """A second call keeps the finished series; a lost page or other options make it again."""
     _, folder = chest
     [series] = folder.all_series()
     made = series.seg("3d_fullres").stat().st_mtime_ns
     arguments = (shared_data / "real/chest_ct_64/dicom", "--out", folder.path)
-    result = _annotate(*arguments)
+    result = annotate(*arguments)
     assert result.exit_code == 0
     assert "1 series annotated (1 of them before, unchanged)" in result.output
     assert series.seg("3d_fullres").stat().st_mtime_ns == made
     content = series.seg("3d_fullres").read_bytes()
     series.qc_page.unlink()
-    assert "1 series annotated, 0 unfit" in _annotate(*arguments).output
+    assert "1 series annotated, 0 unfit" in annotate(*arguments).output
     assert series.seg("3d_fullres").stat().st_mtime_ns > made
     assert series.seg("3d_fullres").read_bytes() == content, "same input, same output"
 
@@ -198,112 +130,3 @@ def test_other_limits_judge_a_finished_series_again_and_measure_nothing_again(ch
             outcomes.append(outcome.checks)
     assert (outcomes[0]["organ_missing"], outcomes[0]["seg_reads_back"]) == ("fail", "pass")
     assert set(outcomes[0]) - set(outcomes[1]) == {"lung_extent"}, "a rule that is switched off says nothing"
-
-
-def test_a_file_that_cannot_be_read_makes_the_exit_code_non_zero(shared_data, tmp_path, model_home):
-    folder = tmp_path / "cut"
-    shutil.copytree(shared_data / "real/ibsi_lung_ct/dicom/image", folder, copy_function=shutil.copyfile)
-    (folder / "fake.dcm").write_text("no DICOM")
-    result = _annotate(folder, "--out", tmp_path / "out")
-    assert result.exit_code == 3
-    assert "1 series annotated" in result.output
-    assert "fake.dcm: has no DICOM header; copy it again" in result.output
-
-
-def test_odd_geometry_is_listed_with_reasons_and_nothing_is_half_written(shared_data, tmp_path, model_home):
-    out = tmp_path / "out"
-    result = _annotate(shared_data / "real/odd_geometry", "--out", out)
-    assert result.exit_code == 1
-    assert "Traceback" not in result.output
-    assert "0 series annotated, 5 unfit, 0 failed" in result.output
-    assert _files(out) == sorted(f"cohort/{name}" for name in COHORT_FILES if name not in REPORT_FILES)
-    cohort = COHORT.read(CollectionFolder(out).cohort.cohort)
-    assert cohort["reason"].notna().all()
-    for reason in (
-        "LOCALIZER",
-        "DERIVED",
-        "gantry tilted by 14.0",
-        "irregular: gaps from 5 to 10 mm",
-        "gantry tilted by 18.5",
-    ):
-        assert any(reason in text for text in cohort["reason"]), reason
-
-
-def test_a_truncated_file_is_named_with_the_remedy(shared_data, tmp_path, model_home):
-    folder = tmp_path / "cut"
-    shutil.copytree(shared_data / "real/chest_ct_64/dicom", folder, copy_function=shutil.copyfile)
-    file = folder / "IMG0040.dcm"
-    file.write_bytes(file.read_bytes()[:-2000])
-    result = _annotate(folder, "--out", tmp_path / "out")
-    assert result.exit_code == 1
-    assert "IMG0040.dcm is truncated" in result.output
-    assert "copy it again from its source" in result.output
-    assert not (tmp_path / "out/series").exists()
-
-
-def test_two_series_under_one_uid_are_named_with_the_remedy(shared_data, tmp_path, model_home):
-    folder = tmp_path / "both"
-    shutil.copytree(shared_data / "real/chest_ct_64/dicom", folder / "a", copy_function=shutil.copyfile)
-    shutil.copytree(shared_data / "real/ibsi_lung_ct/dicom/image", folder / "b", copy_function=shutil.copyfile)
-    uid = pydicom.dcmread(folder / "a/IMG0001.dcm").SeriesInstanceUID
-    for file in (folder / "b").iterdir():
-        dataset = pydicom.dcmread(file)
-        dataset.SeriesInstanceUID = uid
-        dataset.save_as(file)
-    result = _annotate(folder, "--out", tmp_path / "out")
-    assert result.exit_code == 1
-    assert "shared by series of different geometry" in result.output
-    assert "a/IMG0001.dcm" in result.output
-    assert "give one a new SeriesInstanceUID" in result.output
-
-
-@pytest.mark.parametrize(
-    ("folder", "named"),
-    [
-        ("empty", ["the folder is empty", "give the folder that holds the DICOM files"]),
-        ("gone", ["no such folder"]),
-        ("mr", ["no CT image among 4 files (4 MR)", "give a folder that holds CT series"]),
-        ("garbage", ["no CT image", "broken.dcm", "copy it again from its source"]),
-    ],
-)
-def test_a_folder_without_ct_is_refused_in_one_line(shared_data, tmp_path, model_home, folder, named):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "garbage").mkdir()
-    (tmp_path / "garbage/broken.dcm").write_bytes(b"\0" * 400)
-    shutil.copytree(shared_data / "real/compressed/jpegls", tmp_path / "mr", copy_function=shutil.copyfile)
-    result = _annotate(tmp_path / folder, "--out", tmp_path / "out")
-    assert result.exit_code == 1
-    assert result.output.count("Error: ") == 1
-    assert "Traceback" not in result.output
-    for part in named:
-        assert part in result.output
-
-
-def test_a_missing_model_is_named_with_folder_and_remedy_before_anything_is_done(shared_data, tmp_path, model_home):
-    result = _annotate(shared_data / "real/chest_ct_64/dicom", "--models", "segthor", "--out", tmp_path / "out")
-    assert result.exit_code == 1
-    assert "model segthor: plans.pkl is missing in" in result.output
-    assert str(model_home / "models/segthor/nnUNet/3d_fullres") in result.output
-    assert "fetch it with: ct-assets models fetch segthor" in result.output
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_object_store_is_refused_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setenv("CT_ASSETS_HOME", "gs://bucket/x")
-    monkeypatch.chdir(tmp_path)
-    settings.cache_clear()
-    result = CliRunner().invoke(main, ["demo", "--models-only"])
-    settings.cache_clear()
-    assert result.exit_code == 1
-    assert "CT_ASSETS_HOME" in result.output
-    assert "object stores are not supported yet" in result.output
-    assert not list(tmp_path.iterdir())
-
-
-def test_odd_arguments_are_no_trouble(shared_data, tmp_path, model_home):
-    """A configuration given twice counts once, and a dollar sign in a folder's name is just that."""
-    folder = tmp_path / "a$b"
-    shutil.copytree(shared_data / "real/odd_geometry/ct_missing_slice", folder, copy_function=shutil.copyfile)
-    result = _annotate(folder, "--out", tmp_path / "out", "--config", "2d", "--config", "2d")
-    assert result.exit_code == 1
-    assert "0 series annotated, 1 unfit, 0 failed" in result.output
