@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ct_assets.collection_errors import explanations
-from ct_assets.cron import checked_cron
+from ct_assets.cron import PATTERN, checked_cron
 from ct_assets.organs import Configuration, Organ
 from ct_assets.qc_settings import QualityControl
 from ct_assets.selection_settings import Selection, StrictSelection
@@ -122,9 +122,7 @@ class Schedule(StrictModel):
     """When the next missing series are asked for."""
 
     cron: Annotated[str, AfterValidator(checked_cron)] = Field(
-        default="0 2 * * *",
-        pattern=r"^(@(hourly|daily|weekly|monthly|yearly)|[\d*/,\-]+( [\d*/,\-A-Za-z]+){4})$",
-        description="Cron expression, UTC.",
+        default="0 2 * * *", pattern=PATTERN, description="Cron expression, UTC."
     )
     batch: int = Field(default=25, ge=1, le=1000, description="Series asked for at a time.")
     attempts: int = Field(

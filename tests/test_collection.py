@@ -155,7 +155,17 @@ def test_the_preset_of_a_segmentation_gives_way_to_what_is_named(given, folds, t
 
 
 @pytest.mark.parametrize(
-    "cron", ["99 * * * *", "* 24 * * *", "*/0 * * * *", "9-3 * * * *", "0 0 31 2 *", "0 0 0 1 *", "0 0 * xyz *"]
+    "cron",
+    [
+        "99 * * * *",
+        "* 24 * * *",
+        "*/0 * * * *",
+        "9-3 * * * *",
+        "0 0 31 2 *",
+        "0 0 31 feb 2",
+        "0 0 0 1 *",
+        "0 0 * xyz *",
+    ],
 )
 def test_a_cron_expression_without_a_moment_is_an_error_that_names_the_key(tmp_path, cron):
     """Dagster would refuse the whole code location, and with it every other collection."""
