@@ -6,7 +6,7 @@ The files are Dagster's own: its `sqlite` storage reads what this one has writte
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -44,7 +44,8 @@ class OpenSqliteEventLog(SqliteEventLogStorage):
             )
             sa.event.listen(engine, "connect", _wait_for_the_disk_at_checkpoints_only)
             if shard not in self._initialized_dbs:
-                self._initdb(engine)
+                if not _has_tables(engine):
+                    self._initdb(engine)
                 self._initialized_dbs.add(shard)
             self._engines[shard] = engine
             if len(self._engines) > _KEPT:
@@ -69,6 +70,13 @@ class OpenSqliteStorage(DagsterSqliteStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Any
     ) -> "OpenSqliteStorage":
         return cls(inst_data=inst_data, **config_value)
+
+
+def _has_tables(engine: sa.Engine) -> bool:
+    """Tell whether Dagster has made its tables: it writes their revision last, and takes 0.1 s to compare it."""
+    with suppress(sa.exc.OperationalError), engine.connect() as connection:  # no such table
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).first() is not None
+    return False
 
 
 def _wait_for_the_disk_at_checkpoints_only(connection: Any, _: Any) -> None:

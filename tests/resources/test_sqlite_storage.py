@@ -56,6 +56,13 @@ def test_dagsters_own_storage_reads_what_ours_wrote_and_the_other_way_round(tmp_
         assert instance.get_materialized_partitions(volume.key) == {"1.2.1", "1.2.2"}
 
 
+def test_a_file_that_is_there_is_read_as_it_is(tmp_path, monkeypatch):
+    """Dagster reads its migrations for every run that it opens, which made a list of failures take seconds."""
+    run_id = _materialize(opened(tmp_path), "1.2.1")
+    monkeypatch.setattr(OpenSqliteEventLog, "_initdb", lambda *_: pytest.fail("its tables are made again"))
+    assert "series 1.2.1" in _events(opened(tmp_path), run_id)
+
+
 def test_files_of_earlier_runs_do_not_stay_open(tmp_path):
     instance = opened(tmp_path)
     for number in range(8):
