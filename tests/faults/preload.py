@@ -1,10 +1,12 @@
 """What takes seconds to import: once, in the process that all the others are forked from."""
 
-import highdicom  # noqa: F401
-import torch  # noqa: F401
+import importlib
+import pkgutil
 
-import ct_assets.organ_seg.network
-import ct_assets.run  # noqa: F401
+import ct_assets
 from ct_assets.bpr_json.bpreg_import import import_inference_model
 
+for module in pkgutil.walk_packages(ct_assets.__path__, "ct_assets."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
 import_inference_model()
