@@ -35,8 +35,8 @@ query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNod
   succeededPartitions failedPartitions } } } } } } } }"""
 """What its tab of checks asks."""
 
-MOST_WITH_CHECKS = 1000
-"""Series up to which results of checks are cloned too: of more, the web UI does not answer within minutes."""
+MOST_WITH_CHECKS = 10_000
+"""Series up to which results of checks are cloned too: of more, the web UI does not answer within a minute."""
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def main() -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     logger.setLevel(logging.INFO)
+    warnings.simplefilter("ignore", dg.BetaWarning)
     figures: dict[str, Any] = {}
     with new_instance("sqlite"):
         figures["annotate"] = {"memory": _time_annotate(dg.DagsterInstance.ephemeral())}
