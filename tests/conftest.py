@@ -51,7 +51,9 @@ def _model_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep tests out of the installation's own store and state."""
+    """Keep tests out of the installation's own store and state, and Dagster's logs out of the checkout."""
+    os.environ["DAGSTER_HOME"] = str(tmp_path_factory.mktemp("dagster_home"))
+    shutil.copy(REPOSITORY / "dagster.yaml", os.environ["DAGSTER_HOME"])
     os.environ["CT_ASSETS_STATE"] = str(tmp_path_factory.mktemp("state"))
     os.environ["CT_ASSETS_HOME"] = str(tmp_path_factory.mktemp("unused_home"))
 
