@@ -37,6 +37,8 @@ kill -0 "$pages_pid" 2>/dev/null || {
 }
 export CT_ASSETS_PAGES_URL="${CT_ASSETS_PAGES_URL:-http://127.0.0.1:$pages_port}"
 
+# A backfill that is looked at while the code is loaded again goes on after that; without this it fails for good.
+export DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR=1
 export CT_ASSETS_COMPUTE=ray CT_ASSETS_RAY_ADDRESS="127.0.0.1:$ray_port"
 echo "web UI: http://127.0.0.1:$port (stop with Ctrl-C); models: Ray on 127.0.0.1:$ray_port"
 # In the foreground, because Bash hides Ctrl-C from what it runs in the background.

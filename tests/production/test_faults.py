@@ -13,6 +13,8 @@ from tests.service_graphql import FINISHED, tag, wait
 
 NOT_RECORDED = r"too many retries for DB connection|process of the run \(pid \d+\) is gone|unexpectedly exited"
 """What the log says of a run that could not record what it did: the run itself, the daemon, the code server."""
+BACKFILLS_SECONDS = 30
+"""How often the daemon looks at a backfill."""
 POOLS = "{ instance { concurrencyLimits { concurrencyKey activeSlotCount } } }"
 
 
@@ -44,11 +46,13 @@ def test_a_run_that_is_killed_with_its_code_server_is_noticed_and_launched_again
     run_id = run["runId"]
     pid = _working(installed, run_id)
     wait(60, lambda held: held == {"gpu": 1}, lambda: _held(installed))
-    code.kill()
+    code.kill(away_seconds=BACKFILLS_SECONDS + 5)
     ended = installed.web.finished(run_id, seconds=240)
     assert ended["status"] == "FAILURE"
     assert f"the process of the run (pid {pid}) is gone" in installed.web.messages(run_id)
     assert code.starts == starts + 1
+    looked_at = "unable to continue due to a missing asset" in (installed.server.log / "daemon.log").read_text()
+    assert looked_at, "the backfill is looked at while there is no code, and goes on"
     found = installed.web.backfill(backfill_id, seconds=300)
     assert found["status"] == "COMPLETED_SUCCESS", installed.server.tail()
     retry = installed.web.run(_retry(installed, run_id))

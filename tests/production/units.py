@@ -25,6 +25,7 @@ class Unit:
         text = (DEPLOY / "systemd" / f"ct-assets-{name}.service").read_text()
         self.name, self.root = name, root
         self.settings = dict(re.findall(r"^([A-Za-z]+)=(.*)$", text.partition("[Service]")[2], re.MULTILINE))
+        self.environment = dict(re.findall(r"^Environment=(\w+)=(.*)$", text, re.MULTILINE))
         assert self.settings["Restart"] == "on-failure"
         self.restart_seconds = float(self.settings["RestartSec"])
 
@@ -45,7 +46,8 @@ class Running:
 
     def __init__(self, unit: Unit, environment: dict[str, str], log: Path) -> None:
         self.unit, self.starts = unit, 0
-        self._environment, self._log = environment, log
+        self._environment, self._log = {**unit.environment, **environment}, log
+        self._away_seconds = 0.0
         self._ending = threading.Event()
         self._start()
         self._watch = threading.Thread(target=self._restart_on_failure)
@@ -56,10 +58,10 @@ class Running:
         """The main process."""
         return self._process.pid
 
-    def kill(self) -> None:
-        """Kill everything in the unit, as the kernel does with a control group."""
-        for process in self._members():
-            _signal(process, signal.SIGKILL)
+    def kill(self, away_seconds: float = 0) -> None:
+        """Kill everything in the unit, as the kernel does with a control group; it may take longer to come back."""
+        self._away_seconds = away_seconds
+        self._kill()
 
     def stop(self, seconds: float = 30) -> None:
         """Stop it for good: ask the main process, or all where the unit says so, then kill what is left."""
@@ -71,6 +73,10 @@ class Running:
         psutil.wait_procs(members, timeout=seconds)
         self.kill()
         self._process.wait()
+
+    def _kill(self) -> None:
+        for process in self._members():
+            _signal(process, signal.SIGKILL)
 
     def _start(self) -> None:
         self.starts += 1
@@ -96,8 +102,8 @@ class Running:
                 continue
             if not self._process.returncode:
                 return
-            self.kill()
-            if not self._ending.wait(self.unit.restart_seconds):
+            self._kill()
+            if not self._ending.wait(max(self.unit.restart_seconds, self._away_seconds)):
                 self._start()
 
 
