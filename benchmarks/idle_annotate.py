@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.idle_chain import without_work
 from ct_assets import run
-from ct_assets.cli import folder_collection
+from ct_assets.cli.main import folder_collection
 from ct_assets.definitions import collection_definitions
 from ct_assets.demo.dicom_writer import Identity, Plane, write_series
 from ct_assets.demo.models import install_models

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 
 SERIES_FILES = [
     "bpr.json",

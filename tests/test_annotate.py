@@ -11,7 +11,7 @@ import pydicom
 import pytest
 
 from ct_assets import run
-from ct_assets.cli import folder_collection
+from ct_assets.cli.main import folder_collection
 from ct_assets.installation import resources
 from ct_assets.provenance import DEMONSTRATION_NOTICE
 from ct_assets.qc_settings import QualityControl

@@ -6,7 +6,7 @@ import pydicom
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT

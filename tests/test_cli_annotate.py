@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 
 
 def test_the_help_teaches():

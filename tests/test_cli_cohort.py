@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.settings import settings
 from ct_assets.store.paths import CohortFolder
 from ct_assets.store.tables import CHARACTERISTICS

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from ct_assets.bpr_json.bpreg_model import BpregModel
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.settings import settings
 from resources.model_files import bpreg_digest
 from resources.model_store import ModelStore

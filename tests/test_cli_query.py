@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT, LANDMARKS, REGIONS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder
 from tests.review.small_store import BODY_MODEL, add_series, damage_reviews, uid, write_label_map, write_qc, written

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.organ_seg.nnunet_model import _weights_digest
 from ct_assets.settings import settings
 from resources.model_files import CONFIGURATIONS, nnunet_files
@@ -27,7 +27,7 @@ from tests.resources.zenodo_server import Spoil, ZenodoServer
 
 zenodo_server = servers.zenodo_server
 
-CLI = [sys.executable, "-c", "from ct_assets.cli import main; main()"]
+CLI = [sys.executable, "-c", "from ct_assets.cli.main import main; main()"]
 EXPORT = """
 import sys
 from nnunet.inference.pretrained_models.collect_pretrained_models import export_pretrained_model

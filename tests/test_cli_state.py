@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.ct_nifti.record import CtRecord
 from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder

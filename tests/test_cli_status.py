@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.collection import load_collection
 from ct_assets.partitions import Scope, register_series
 from ct_assets.settings import PROJECT_ROOT, settings

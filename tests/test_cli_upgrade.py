@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner, Result
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.settings import settings
 from ct_assets.store.paths import CollectionFolder
 from tests.review.small_store import add_series

@@ -179,7 +179,7 @@ def test_a_click_opens_the_viewer_and_shift_click_the_series_page(page: Page, ar
 def test_the_published_table_as_the_command_draws_it(page: Page, tmp_path: Path, shared_data: Path) -> None:
     from click.testing import CliRunner
 
-    from ct_assets.cli import main
+    from ct_assets.cli.main import main
 
     table, out = shared_data / "published" / "nlst_sphericity.csv", tmp_path / "report.html"
     assert CliRunner().invoke(main, ["report", str(table), "--collection", "nlst", "--out", str(out)]).exit_code == 0

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.cohort_report.figures import paper_figures
 from ct_assets.cohort_report.from_table import TableContent, TableError, read_table, reported
 from ct_assets.cohort_report.series_index import SeriesIndex

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.cohort_table.asset import cohort_table
 from ct_assets.cohort_table.manifest import series_of_manifest
 from ct_assets.ct_nifti.asset import ct_nifti

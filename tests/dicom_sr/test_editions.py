@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.dicom.edition import SignOff
 from ct_assets.dicom.validators import ValidationOutcome, validate_dicom
 from ct_assets.dicom.written import NothingWrittenError, outdated, read_objects, write_objects

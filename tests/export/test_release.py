@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.collection import Collection, ReportValidation
 from ct_assets.ct_nifti.volume import load_label_map
 from ct_assets.dicom import validators

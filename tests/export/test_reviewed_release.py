@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ct_assets import run
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.collection import Collection
 from ct_assets.installation import resources
 from ct_assets.review.digests import read_judgeable

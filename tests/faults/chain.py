@@ -15,7 +15,7 @@ import dagster as dg
 import torch
 
 from ct_assets import run
-from ct_assets.cli import folder_collection
+from ct_assets.cli.main import folder_collection
 from ct_assets.collection import Collection
 from ct_assets.definitions import collection_definitions
 from ct_assets.installation import resources

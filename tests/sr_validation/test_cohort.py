@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.collection import ReportValidation
 from ct_assets.dicom import report_validator
 from ct_assets.dicom.validators import ValidationOutcome

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ct_assets.cli import main
+from ct_assets.cli.main import main
 from ct_assets.collection import ReportValidation
 from ct_assets.dicom.validators import Validation, ValidationOutcome
 from ct_assets.settings import settings

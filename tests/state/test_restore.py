@@ -10,7 +10,7 @@ from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import instance_for_test
 
 from ct_assets import run
-from ct_assets.cli import folder_collection
+from ct_assets.cli.main import folder_collection
 from ct_assets.definitions import collection_definitions
 from ct_assets.installation import resources
 from ct_assets.review.record import Opinion, record_verdict

@@ -3,8 +3,8 @@
 import click
 import duckdb
 
-from ct_assets.cli_collection import stored_collection
-from ct_assets.cli_errors import clear_errors
+from ct_assets.cli.collection import stored_collection
+from ct_assets.cli.errors import clear_errors
 
 _CONTENTS = """
 SELECT table_name AS "table", string_agg(column_name || ' ' || lower(data_type), ', ' ORDER BY column_index) AS columns

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ct_assets.cli_collection import collection_store, named_collection
-from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
+from ct_assets.cli.collection import collection_store, named_collection
+from ct_assets.cli.errors import EXIT_INCOMPLETE, clear_errors
 from ct_assets.export.manifest import Release
 from ct_assets.settings import settings
 from ct_assets.store.paths import SeriesFolder

@@ -4,9 +4,9 @@ import sys
 
 import click
 
-from ct_assets.cli_collection import stored_collection, stored_collections
-from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
-from ct_assets.review_summary import show_history, show_queues
+from ct_assets.cli.collection import stored_collection, stored_collections
+from ct_assets.cli.errors import EXIT_INCOMPLETE, clear_errors
+from ct_assets.cli.review_summary import show_history, show_queues
 
 _VERDICTS = ["accept", "reject", "needs-correction"]
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import click
 
-from ct_assets.cli_collection import stored_collection
-from ct_assets.cli_errors import clear_errors
+from ct_assets.cli.collection import stored_collection
+from ct_assets.cli.errors import clear_errors
 from ct_assets.dicom.authorship import LONG_STRING_LENGTH
 from ct_assets.dicom.edition import SignOff
 

@@ -6,8 +6,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ct_assets.cli_collection import collection_store, named_collection
-from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
+from ct_assets.cli.collection import collection_store, named_collection
+from ct_assets.cli.errors import EXIT_INCOMPLETE, clear_errors
 from ct_assets.dicom.validators import ValidationOutcome
 from ct_assets.sr_validation.cohort import REMEDY, CohortValidation, rejections, validate_cohort
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ct_assets.cli_errors import clear_errors
+from ct_assets.cli.errors import clear_errors
 from ct_assets.settings import settings
 from resources.model_catalogue import CATALOGUE, KNOWN_KINDS, CatalogueModel, remedy
 
@@ -29,7 +29,7 @@ def fetch(name: str, archive: Path | None, again: bool) -> None:
     """
     with clear_errors():
         model = _known(name)
-        from ct_assets import models_summary
+        from ct_assets.cli import models_summary
         from resources.model_install import fetch_model, install_archive
         from resources.zenodo import Zenodo
 
@@ -46,7 +46,7 @@ def fetch(name: str, archive: Path | None, again: bool) -> None:
 def list_() -> None:
     """List the models in <home>/models with their digests, and how to get those that are missing."""
     with clear_errors():
-        from ct_assets import models_summary
+        from ct_assets.cli import models_summary
         from resources.model_inventory import list_models
 
         models_summary.show_models(list_models(_root()), str(_root()))

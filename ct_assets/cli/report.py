@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ct_assets.cli_collection import named_collection
-from ct_assets.cli_errors import clear_errors
+from ct_assets.cli.collection import named_collection
+from ct_assets.cli.errors import clear_errors
 from ct_assets.store.atomic import write_text
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ct_assets.cli_collection import collection_store, named_collection
-from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
+from ct_assets.cli.collection import collection_store, named_collection
+from ct_assets.cli.errors import EXIT_INCOMPLETE, clear_errors
 from ct_assets.settings import settings
 from ct_assets.source_settings import FolderSource
 from ct_assets.store.tables import COHORT
@@ -27,7 +27,8 @@ def cohort(collection: str) -> None:
         chosen = named_collection(collection)
         import dagster as dg
 
-        from ct_assets import cohort_summary, run
+        from ct_assets import run
+        from ct_assets.cli import cohort_summary
         from ct_assets.installation import resources
 
         settings().state.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ def fetch(source: str, out: Path | None, uids: tuple[str, ...], workers: int) ->
     Exit code 0: all series are there; 1: none could be fetched; 3: some could not.
     """
     with clear_errors():
-        from ct_assets import cohort_summary
+        from ct_assets.cli import cohort_summary
         from ct_assets.cohort_table.manifest import series_of_manifest
         from ct_assets.installation import resources
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from ct_assets.cli_collection import collection_store, named_collection
-from ct_assets.cli_errors import clear_errors
+from ct_assets.cli.collection import collection_store, named_collection
+from ct_assets.cli.errors import clear_errors
 from ct_assets.collection import load_collections
 from ct_assets.settings import settings
 
@@ -29,8 +29,8 @@ def status(names: tuple[str, ...], as_json: bool) -> None:
     """
     import dagster as dg
 
+    from ct_assets.cli.status_summary import show
     from ct_assets.status import collection_status
-    from ct_assets.status_summary import show
 
     with clear_errors():
         settings().state.mkdir(parents=True, exist_ok=True)

@@ -11,20 +11,20 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from ct_assets.cli_cohort import cohort, fetch
-from ct_assets.cli_errors import EXIT_INCOMPLETE, clear_errors
-from ct_assets.cli_export import export, export_nifti
-from ct_assets.cli_logs import JSON, MANAGED, TEXT, Commands, is_json, set_up
-from ct_assets.cli_models import models
-from ct_assets.cli_prune import prune
-from ct_assets.cli_query import query
-from ct_assets.cli_report import report
-from ct_assets.cli_restore import restore
-from ct_assets.cli_review import review
-from ct_assets.cli_sign_off import sign_off
-from ct_assets.cli_status import status
-from ct_assets.cli_upgrade import upgrade
-from ct_assets.cli_validate import validate
+from ct_assets.cli.cohort import cohort, fetch
+from ct_assets.cli.errors import EXIT_INCOMPLETE, clear_errors
+from ct_assets.cli.export import export, export_nifti
+from ct_assets.cli.logs import JSON, MANAGED, TEXT, Commands, is_json, set_up
+from ct_assets.cli.models import models
+from ct_assets.cli.prune import prune
+from ct_assets.cli.query import query
+from ct_assets.cli.report import report
+from ct_assets.cli.restore import restore
+from ct_assets.cli.review import review
+from ct_assets.cli.sign_off import sign_off
+from ct_assets.cli.status import status
+from ct_assets.cli.upgrade import upgrade
+from ct_assets.cli.validate import validate
 from ct_assets.collection import Collection, load_collection
 from ct_assets.settings import PROJECT_ROOT, settings
 
@@ -201,7 +201,8 @@ def folder_collection(dicom_dir: Path, segmentation: dict[str, Any], *, minimum_
 
 def _annotate(collection: Collection, instance: Any, folders: dict[str, str], *, again: bool) -> None:
     """Annotate with progress, print the summary, and exit with what it means."""
-    from ct_assets import run, summary
+    from ct_assets import run
+    from ct_assets.cli import summary
     from ct_assets.installation import resources
     from ct_assets.step_name import STAGES
     from resources.series_store import SeriesStore

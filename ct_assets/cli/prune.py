@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from ct_assets.cli_errors import clear_errors
+from ct_assets.cli.errors import clear_errors
 from ct_assets.settings import settings
 
 if TYPE_CHECKING:
