@@ -38,7 +38,7 @@ def prune(older_than: timedelta, dry_run: bool) -> None:
 
     What goes is what a run logged: its messages, its steps, what it printed. What stays: the list of runs, every
     materialization, observation and check outcome, so that the web UI shows the same; the logs of runs that have not
-    ended, or belong to a backfill in progress; and those of the last three failed runs of a series that has not
+    ended, or belong to a backfill in progress; and those of the last twenty failed runs of a series that has not
     succeeded since, which say why. Results and verdicts are not in Dagster's database at all.
 
     It works while the service runs. On SQLite, index.db is made smaller only when no run is under way.
