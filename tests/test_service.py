@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 
 from ct_assets.demo.collection import make_collection
 from ct_assets.qc_report.rule import Rule
+from ct_assets.step_name import STAGES
 from ct_assets.store.paths import CollectionFolder
 from ct_assets.store.tables import COHORT
 from tests.planted_faults import planted_faults
@@ -76,14 +77,15 @@ def test_a_backfill_of_all_partitions_finishes_with_one_run_per_series(selected,
 def test_the_partition_bar_is_green_after_it(service, browser, screenshots, selected, backfill):
     with browser.new_context(viewport={"width": 1500, "height": 950}) as context:
         ui = context.new_page()
-        ui.goto(f"{service.url}/assets/demo/qc_report?view=partitions", timeout=120_000)
-        for shown in (f"Materialized ({len(selected)})", "Failed (0)", "Missing (0)", "Materializing (0)"):
-            ui.get_by_text(shown).wait_for(timeout=60_000)
+        for asset in STAGES:
+            ui.goto(f"{service.url}/assets/demo/{asset}?view=partitions", timeout=120_000)
+            for shown in (f"Materialized ({len(selected)})", "Failed (0)", "Missing (0)", "Materializing (0)"):
+                ui.get_by_text(shown).wait_for(timeout=60_000)
         ui.screenshot(path=screenshots / "partitions.png")
         ui.goto(f"{service.url}/locations/ct_assets/jobs/demo_series_annotate", timeout=120_000)
         filled = ui.get_by_text("100% filled")
-        filled.nth(3).wait_for(timeout=60_000)
-        assert ui.get_by_text("% filled").count() == filled.count(), "as many assets as the picture has room for"
+        filled.first.wait_for(timeout=120_000)  # of the picture's seven assets, as many as it has room for
+        assert ui.get_by_text("% filled").count() == filled.count()
         ui.screenshot(path=screenshots / "job.png")
 
 
