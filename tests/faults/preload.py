@@ -7,6 +7,5 @@ import ct_assets
 from ct_assets.bpr_json.bpreg_import import import_inference_model
 
 for module in pkgutil.walk_packages(ct_assets.__path__, "ct_assets."):
-    if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
+    importlib.import_module(module.name)
 import_inference_model()
